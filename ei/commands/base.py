@@ -1,0 +1,150 @@
+"""What a command is: one value beside its handler, the reply it gives, and the way it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from ei.engine.session import Session
+
+Style = Literal["plain", "dim", "good", "warn", "error", "title", "accent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of plain text (untrusted text is made harmless by whoever draws it)."""
+
+    text: str
+    style: Style = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings; a row marked in `current` is the one in use. The last column may wrap."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    current: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A longer text in a language ("markdown", "jsonc", "text") shown with highlighting."""
+
+    text: str
+    language: str = "markdown"
+
+
+Item = Line | Table | Document
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command answers. data: the same as JSON-ready value, for `--json` and the API."""
+
+    items: tuple[Item, ...] = ()
+    data: object = None
+
+    @staticmethod
+    def line(text: str, style: Style = "plain", data: object = None) -> Reply:
+        return Reply((Line(text, style),), data)
+
+    @staticmethod
+    def lines(lines: Iterable[str], style: Style = "plain", data: object = None) -> Reply:
+        return Reply(tuple(Line(line, style) for line in lines), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One row of a picker: key is what comes back; the rest is shown and searched."""
+
+    key: str
+    label: str
+    detail: str = ""
+    group: str = ""
+    dimmed: str = ""
+    """Why it cannot be chosen now, or ""."""
+
+
+class Progress(Protocol):
+    def update(self, text: str) -> None: ...
+
+
+class Ui(Protocol):
+    """How a handler asks. Where nobody can be asked, each method but `show` raises NeedsAnswerError."""
+
+    @property
+    def interactive(self) -> bool: ...
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        """A card that waits for /yes, /no or a key."""
+        ...
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        """One line of text. Raises CancelledError when the person leaves it."""
+        ...
+
+    async def secret(self, prompt: str) -> str:
+        """One line that is not shown while typed."""
+        ...
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        """The key of the row chosen, None when the person left."""
+        ...
+
+    async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        """Opens $EDITOR on text; None when nothing was changed."""
+        ...
+
+    def progress(self, label: str) -> AbstractContextManager[Progress]: ...
+
+    def show(self, reply: Reply) -> None:
+        """Prints something before the command has ended."""
+        ...
+
+    def copy(self, text: str) -> bool:
+        """Puts text on the person's clipboard; False where that is not possible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One use of a command. text: all after the name, stripped. words: the same, split as a shell does."""
+
+    session: Session
+    ui: Ui
+    text: str
+    words: tuple[str, ...] = ()
+    yes: bool = False
+
+
+Handler = Callable[[Invocation], Awaitable[Reply]]
+Completer = Callable[["Session", Sequence[str]], Sequence[tuple[str, str]]]
+"""(session, words typed so far after the name, the last one unfinished) -> (word, what it means) for the last."""
+
+Group = Literal["personas", "models", "conversation", "search and files", "program"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command, and with `shell` the subcommand `ei NAME`.
+
+    usage: forms, one a line, without the slash ("model SPEC"), each followed by two spaces and a few words.
+    available: None, or tells why the command cannot be used now ("" when it can).
+    """
+
+    name: str
+    summary: str
+    usage: tuple[str, ...]
+    run: Handler
+    group: Group
+    aliases: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    complete: Completer | None = None
+    available: Callable[[Session], str] | None = None
+    shell: bool = False
+    keys: tuple[str, ...] = field(default=())

@@ -1,0 +1,112 @@
+"""A conversation and its messages as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ei.messages import Part, Role, reasoning_of, text_of
+
+
+class State(StrEnum):
+    """Where a message is in its life. The last three are end states."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"
+    STREAMING = "streaming"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (State.COMPLETE, State.CANCELLED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation's tree.
+
+    key: integer that grows with time in this database; id: UUIDv7 text.
+    parent: id of the message before it, None for the first.
+    depth: how many messages the path from the first to this one has, 1 for the first.
+    author: the persona who wrote it, "" for the person.
+    to: the guest whom a person's message asks, "" for the conversation's own persona.
+    model: `provider:model` that wrote it; reference: what was asked for; resolved_by: the step that won.
+    error: the sentence shown when it failed, or "".
+    created_ms: milliseconds since 1970.
+    """
+
+    key: int
+    id: str
+    conversation: str
+    parent: str | None
+    depth: int
+    role: Role
+    author: str
+    state: State
+    parts: tuple[Part, ...]
+    created_ms: int
+    to: str = ""
+    model: str = ""
+    reference: str = ""
+    resolved_by: str = ""
+    error: str = ""
+    variants: int = 1
+    """How many variants there are beside and including this one (siblings of the same role)."""
+    variant: int = 1
+    """Which of them this is, from 1."""
+
+    @property
+    def text(self) -> str:
+        return text_of(self.parts)
+
+    @property
+    def reasoning(self) -> str:
+        return reasoning_of(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A tree of messages with one persona.
+
+    head: id of the newest message of the current path, None when empty.
+    title: what `/title` gave, or "". first_line: of the first message, for lists.
+    model_here: the reference set for this conversation only, as JSON-ready value, or None.
+    last_model: `provider:model` that answered last, or "".
+    messages: length of the current path. unread: replies that came after the read cursor.
+    can_redo: whether something was taken back.
+    """
+
+    id: str
+    persona: str
+    title: str
+    first_line: str
+    head: str | None
+    created_ms: int
+    updated_ms: int
+    messages: int
+    unread: int
+    model_here: object | None = None
+    last_model: str = ""
+    can_redo: bool = False
+    forked_from: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What a list calls it: its title, else its first line."""
+        return self.title or self.first_line or "(empty)"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message found by a search: before, match, after are pieces of its text around the first hit."""
+
+    message: Message
+    persona: str
+    title: str
+    before: str
+    match: str
+    after: str

@@ -1,0 +1,186 @@
+"""The error tree: each error carries one sentence and one hint, and knows its exit code.
+
+EiError
+├── UsageError                 what was typed cannot be understood
+├── ConfigError                settings, persona files, the environment
+│   ├── FileSyntaxError        a JSONC file does not parse: path, line, column
+│   └── FileChangedError       a file changed between reading and writing
+├── StorageError               the database
+│   ├── DiskFullError          nothing can be written
+│   ├── NotFoundError          no such conversation or message
+│   └── HeadMovedError         another process appended first
+├── ProviderError              a model's server: provider, model, HTTP status
+│   ├── MissingKeyError
+│   ├── RefusedKeyError        401, 403
+│   ├── UnknownModelError      404: the nearest names
+│   ├── BusyError              429, 529, 5xx: when to try again
+│   ├── UnreachableError       nobody answers at the address
+│   ├── CutOffError            the stream ended early
+│   ├── TooLongError           the request is larger than the model's context
+│   └── RejectedParameterError 400, 422 that names a parameter
+├── NeedsAnswerError           a question, and nobody could be asked
+└── CancelledError             the person stopped it
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What the process leaves with."""
+
+    OK = 0
+    PROVIDER = 1
+    USAGE = 2
+    CONFIG = 3
+    NEEDS_ANSWER = 4
+    CANCELLED = 130
+
+
+class EiError(Exception):
+    """Anything that went wrong and that the person should read.
+
+    sentence: one clear sentence. hint: what to do next, one sentence or a command, or "".
+    """
+
+    exit_code: ExitCode = ExitCode.PROVIDER
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.hint}".strip()
+
+
+class UsageError(EiError):
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(EiError):
+    exit_code = ExitCode.CONFIG
+
+
+class FileSyntaxError(ConfigError):
+    """A file that does not parse. line and column count from 1."""
+
+    def __init__(self, path: Path | str, line: int, column: int, problem: str) -> None:
+        super().__init__(f"{path}, line {line}, column {column}: {problem}", "Mend that line; nothing was changed.")
+        self.path = path
+        self.line = line
+        self.column = column
+        self.problem = problem
+
+
+class FileChangedError(ConfigError):
+    pass
+
+
+class StorageError(EiError):
+    pass
+
+
+class DiskFullError(StorageError):
+    pass
+
+
+class NotFoundError(StorageError):
+    exit_code = ExitCode.USAGE
+
+
+class HeadMovedError(StorageError):
+    pass
+
+
+class ProviderError(EiError):
+    """A model could not answer. status is the HTTP status, or None where there was none."""
+
+    def __init__(
+        self, sentence: str, hint: str = "", *, provider: str = "", model: str = "", status: int | None = None
+    ) -> None:
+        super().__init__(sentence, hint)
+        self.provider = provider
+        self.model = model
+        self.status = status
+
+
+class MissingKeyError(ProviderError):
+    exit_code = ExitCode.CONFIG
+
+
+class RefusedKeyError(ProviderError):
+    pass
+
+
+class UnknownModelError(ProviderError):
+    pass
+
+
+class BusyError(ProviderError):
+    """retry_after: seconds that the server asked to wait, or None."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model, status=status)
+        self.retry_after = retry_after
+
+
+class UnreachableError(ProviderError):
+    pass
+
+
+class CutOffError(ProviderError):
+    pass
+
+
+class TooLongError(ProviderError):
+    """limit: the context size in tokens, where the server said it."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model, status=status)
+        self.limit = limit
+
+
+class RejectedParameterError(ProviderError):
+    """parameter: our name of what the model does not accept (see messages.ChatRequest)."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        parameter: str = "",
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model, status=status)
+        self.parameter = parameter
+
+
+class NeedsAnswerError(EiError):
+    exit_code = ExitCode.NEEDS_ANSWER
+
+
+class CancelledError(EiError):
+    exit_code = ExitCode.CANCELLED

@@ -1,0 +1,212 @@
+"""What travels between persona and model: typed parts, messages, requests, usage, stream events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningPart:
+    """What the model thought before it spoke; never part of the reply's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """arguments is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultPart:
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPart:
+    """A reference to bytes kept elsewhere: digest is hex SHA-256."""
+
+    digest: str
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpaquePart:
+    """Data that only its provider understands (a signature), kept and sent back as it came."""
+
+    provider: str
+    data: Mapping[str, object]
+
+
+Part = TextPart | ReasoningPart | ToolCallPart | ToolResultPart | BlobPart | OpaquePart
+
+
+def text_of(parts: Iterable[Part]) -> str:
+    """The plain text of a message: its text parts, joined. Reasoning and tools are left out."""
+    return "".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def reasoning_of(parts: Iterable[Part]) -> str:
+    """The reasoning parts, joined."""
+    return "".join(part.text for part in parts if isinstance(part, ReasoningPart))
+
+
+def parts_to_data(parts: Iterable[Part]) -> list[dict[str, object]]:
+    """Parts as JSON-ready values, each with its `type`."""
+    out: list[dict[str, object]] = []
+    for part in parts:
+        match part:
+            case TextPart(text):
+                out.append({"type": "text", "text": text})
+            case ReasoningPart(text):
+                out.append({"type": "reasoning", "text": text})
+            case ToolCallPart(id, name, arguments):
+                out.append({"type": "tool_call", "id": id, "name": name, "arguments": arguments})
+            case ToolResultPart(id, text):
+                out.append({"type": "tool_result", "id": id, "text": text})
+            case BlobPart(digest, media_type, name):
+                out.append({"type": "blob", "digest": digest, "media_type": media_type, "name": name})
+            case OpaquePart(provider, data):
+                out.append({"type": "opaque", "provider": provider, "data": dict(data)})
+    return out
+
+
+def parts_from_data(data: Iterable[Mapping[str, object]]) -> tuple[Part, ...]:
+    """The inverse of `parts_to_data`. A type from a later version is passed over."""
+    out: list[Part] = []
+    for item in data:
+        match dict(item):
+            case {"type": "text", "text": str(text)}:
+                out.append(TextPart(text))
+            case {"type": "reasoning", "text": str(text)}:
+                out.append(ReasoningPart(text))
+            case {"type": "tool_call", "id": str(id), "name": str(name), "arguments": str(arguments)}:
+                out.append(ToolCallPart(id, name, arguments))
+            case {"type": "tool_result", "id": str(id), "text": str(text)}:
+                out.append(ToolResultPart(id, text))
+            case {"type": "blob", "digest": str(digest), "media_type": str(media_type), "name": str(name)}:
+                out.append(BlobPart(digest, media_type, name))
+            case {"type": "opaque", "provider": str(provider), "data": dict(opaque)}:
+                out.append(OpaquePart(provider, opaque))
+    return tuple(out)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a request. `name` says who speaks where a conversation has guests."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        return text_of(self.parts)
+
+
+NO_PARAMETERS: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a provider is asked.
+
+    model: the provider's own name of the model, without the provider.
+    messages: system first, then the conversation, oldest first; two of one role may follow each other.
+    parameters: by our names: temperature, top_p, max_tokens (of the reply), stop, seed, reasoning_effort;
+        an adapter renames them for its wire.
+    speaker: the persona who answers.
+    """
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one call; None means that nobody said.
+
+    input_tokens includes cached and cache-written ones, output_tokens includes reasoning.
+    estimated: counted here from the text, not by the provider.
+    cost: nano-dollars that the provider itself reported, or None.
+    """
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextWasReasoning:
+    """All text of this reply so far turned out to be reasoning (a closing tag without an opening one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueData:
+    part: OpaquePart
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the person. code: a stable short name of what happened."""
+
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A call failed before its first token and is tried again in `seconds`; attempt counts from 2."""
+
+    sentence: str
+    seconds: float
+    attempt: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The model stopped. reason: why; model: the name that the server says answered, where it says one."""
+
+    reason: Literal["stop", "length", "tool_calls", "content_filter", "other"] = "stop"
+    model: str | None = None
+
+
+StreamEvent = TextDelta | ReasoningDelta | TextWasReasoning | OpaqueData | UsageReport | Notice | Retrying | Finished

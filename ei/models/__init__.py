@@ -1,0 +1,1 @@
+"""Models: the grammar of references, and which one wins."""

@@ -1,0 +1,1 @@
+"""Personas: the value and the library of files."""

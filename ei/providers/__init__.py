@@ -1,0 +1,1 @@
+"""Providers: the table, one adapter per wire format, keys, retries."""

@@ -1,0 +1,90 @@
+"""What the engine knows of a provider: a name, a stream of events, a list of models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from ei.messages import ChatRequest, StreamEvent
+
+Wire = Literal["openai", "anthropic", "builtin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the table of providers: where a model runs and how it is spoken to.
+
+    prefix: of its own variables (`EI_OPENAI` gives EI_OPENAI_API_KEY and EI_OPENAI_BASE_URL).
+    key_variables, url_variables: customary names, looked at after our own.
+    max_tokens_name: what the wire calls the limit of a reply.
+    usage_option: whether `stream_options.include_usage` is sent.
+    list_wire: how the list of models is read: "openai" (`{"data": [{"id"}]}` or a bare array).
+    """
+
+    name: str
+    label: str
+    wire: Wire
+    base_url: str
+    prefix: str
+    aliases: tuple[str, ...] = ()
+    key_variables: tuple[str, ...] = ()
+    url_variables: tuple[str, ...] = ()
+    needs_key: bool = True
+    local: bool = False
+    max_tokens_name: str = "max_tokens"
+    usage_option: bool = True
+    example: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An endpoint with the address, key and headers that this person's configuration gives it.
+
+    key is left out of repr so that no log or traceback can show it.
+    key_source: where the key came from, in words ("EI_OPENAI_API_KEY", ".env", "settings").
+    key_problem: one sentence why there is no key although one was named (an unset reference), or "".
+    """
+
+    endpoint: Endpoint
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    key_source: str = ""
+    key_problem: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.endpoint.name
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request could be sent: a key is there, or none is needed."""
+        return self.key is not None or not self.endpoint.needs_key
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """One row of a provider's list; context is in tokens, None where the list does not say."""
+
+    id: str
+    context: int | None = None
+    chat: bool = True
+
+
+class Provider(Protocol):
+    """Where a model runs. One object per connection; safe for several calls at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        """One attempt. Yields events, Finished last. Raises ProviderError and nothing else of the network."""
+        ...
+
+    async def models(self) -> tuple[ListedModel, ...]:
+        """What the server lists. Raises ProviderError."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The database: connection, one writer, numbered migrations."""

@@ -1,0 +1,1 @@
+"""The terminal: prompt, streaming, tables, pickers."""

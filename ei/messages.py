@@ -132,12 +132,14 @@ class ChatRequest:
     parameters: by our names: temperature, top_p, max_tokens (of the reply), stop, seed, reasoning_effort;
         an adapter renames them for its wire.
     speaker: the persona who answers.
+    reasoning_first: this model was seen to begin its reasoning without an opening tag.
     """
 
     model: str
     messages: tuple[ChatMessage, ...]
     parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
     speaker: str = ""
+    reasoning_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

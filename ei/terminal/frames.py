@@ -1,0 +1,128 @@
+"""When the live part is drawn: at most 20 times a second, with rows and tail that fit each other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+
+from ei.terminal.scrollback import LiveRenderer
+
+FRAME_SECONDS = 0.05
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+Tail = Callable[[int], Sequence[str]]
+"""Width -> the rows that are not finished yet."""
+
+
+class Status:
+    """One line of progress above the input line."""
+
+    def __init__(self, label: str, changed: Callable[[], None]) -> None:
+        self.label = label
+        self.text = ""
+        self._changed = changed
+
+    def update(self, text: str) -> None:
+        """Shows text after the label."""
+        self.text = text
+        self._changed()
+
+
+class Frames:
+    """Collects what is to be shown and hands it to the renderer, one frame at a time."""
+
+    def __init__(self, app: Application[Any], renderer: LiveRenderer) -> None:
+        self._app = app
+        self._renderer = renderer
+        self._committed: list[str] = []
+        self._tail: Tail | None = None
+        self._statuses: list[Status] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0
+        self._state = "before"
+
+    @property
+    def columns(self) -> int:
+        return self._app.output.get_size().columns
+
+    def commit(self, rows: Sequence[str]) -> None:
+        self._committed.extend(rows)
+        if self._state == "after":
+            self._print()
+        else:
+            self._wake()
+
+    def set_tail(self, source: Tail | None) -> None:
+        self._tail = source
+        self._wake()
+
+    @contextlib.contextmanager
+    def status(self, label: str) -> Iterator[Status]:
+        status = Status(label, self._wake)
+        self._statuses.append(status)
+        self._wake()
+        try:
+            yield status
+        finally:
+            self._statuses.remove(status)
+            self._app.invalidate()
+
+    def start(self) -> None:
+        """From now on frames are drawn; what was committed before is in the first one."""
+        self._state = "running"
+        self._frame()
+
+    def finish(self) -> None:
+        """Hands over what was committed; the tail is not shown any more."""
+        self._tail = None
+        self._renderer.take(self._drain(), ())
+
+    def stop(self) -> None:
+        """From now on rows are printed as they come."""
+        self._state = "after"
+        if self._timer is not None:
+            self._timer.cancel()
+        self._print()
+
+    def status_rows(self) -> StyleAndTextTuples:
+        """The lines of progress, drawn."""
+        spin = _SPINNER[int(self._last * 10) % len(_SPINNER)]
+        rows = "\n".join(f"{spin} {status.label} {status.text}".rstrip() for status in self._statuses)
+        return [("class:status", rows)] if rows else []
+
+    def _wake(self) -> None:
+        if self._state != "running" or self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        delay = max(self._last + FRAME_SECONDS - loop.time(), 0.0)
+        self._timer = loop.call_later(delay, self._frame)
+
+    def _frame(self) -> None:
+        self._timer = None
+        self._last = asyncio.get_running_loop().time()
+        rows: Sequence[str] = ()
+        if self._tail is not None:
+            source, self._tail = self._tail, None  # one that fails is not asked again
+            rows = source(self.columns)
+            self._tail = source
+        # Rows and tail belong together: both are as of now, and only frames change what is shown of them.
+        if self._renderer.take(self._drain(), rows) or self._statuses:
+            self._app.invalidate()
+        if self._tail is not None or self._statuses:
+            self._wake()
+
+    def _drain(self) -> list[str]:
+        rows, self._committed = self._committed, []
+        return rows
+
+    def _print(self) -> None:
+        rows = self._drain()
+        if rows:
+            self._app.output.write_raw("".join(f"{row}\x1b[0m\r\n" for row in rows))
+            self._app.output.flush()

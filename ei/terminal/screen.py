@@ -1,0 +1,394 @@
+"""The live screen: replies go up, questions wait, and the input line is always alive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, TypeVar
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.current import set_app
+from prompt_toolkit.application.run_in_terminal import in_terminal
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.input import Input
+from prompt_toolkit.output import ColorDepth, Output
+from prompt_toolkit.styles import BaseStyle, Style
+
+from ei.commands.base import Choice
+from ei.errors import CancelledError
+from ei.platform import can_suspend, leaves_in_order, suspend
+from ei.terminal.cards import Card, Cards
+from ei.terminal.completion import Complete, FunctionCompleter
+from ei.terminal.device import Device
+from ei.terminal.editor import edit_text, editor_command
+from ei.terminal.folds import Folds
+from ei.terminal.forms import Form
+from ei.terminal.frames import Frames, Status, Tail
+from ei.terminal.keys import Actions, input_bindings
+from ei.terminal.layout import STYLE, build_layout
+from ei.terminal.pager import Page, pager
+from ei.terminal.picker import picker
+from ei.terminal.scrollback import LiveRenderer
+
+_LEAVE_SECONDS = 2.0
+
+Result = TypeVar("Result")
+
+
+class Screen:
+    """A terminal with a scrollback, a live tail, cards, and an input line.
+
+    prompt, toolbar: prompt_toolkit fragments, (style, text) pairs; toolbar gets the width.
+    complete: see completion.Complete. history: what was typed before, the newest last; asked once, when needed.
+    on_submit: gets each text that is sent. on_interrupt: Ctrl-C; tells whether it stopped something.
+    on_error: gets what a callback raised. editor: the command that $VISUAL or $EDITOR gives.
+    reflows: whether the terminal wraps anew what it shows when its window changes. frames: whether to mark frames.
+    All methods belong to the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        prompt: Callable[[], StyleAndTextTuples],
+        toolbar: Callable[[int], StyleAndTextTuples],
+        on_submit: Callable[[str], None],
+        on_interrupt: Callable[[], bool] = lambda: False,
+        on_picker: Callable[[], None] = lambda: None,
+        on_error: Callable[[BaseException], None] | None = None,
+        complete: Complete | None = None,
+        history: Callable[[], Sequence[str]] = tuple,
+        style: Mapping[str, str] | None = None,
+        editing_mode: Literal["emacs", "vi"] = "emacs",
+        ctrl_j: Literal["newline", "send"] = "newline",
+        editor: str | None = None,
+        input: Input | None = None,
+        output: Output | None = None,
+        color_depth: ColorDepth | None = None,
+        reflows: bool = True,
+        frames: bool = True,
+        char_width: Callable[[str], int] | None = None,
+    ) -> None:
+        self._prompt = prompt
+        self._toolbar = toolbar
+        self._on_submit = on_submit
+        self._on_interrupt = on_interrupt
+        self._on_error = on_error
+        self._editor = editor
+        self._color_depth = color_depth
+        self._nested: Application[Any] | None = None
+        self._terminal = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queued: tuple[str, ...] = ()
+        self._statuses: list[Status] = []
+        self._hint = ("", 0.0)
+        self._interrupted_at = float("-inf")
+        self._folds = Folds()
+        self._history = _Typed(history)
+        self._cards = Cards(self.refresh)
+        self._form = Form(self._focus_form, self._focus_input)
+        self._buffer = Buffer(
+            multiline=True,
+            history=self._history,
+            completer=FunctionCompleter(complete) if complete else None,
+            name="input",
+        )
+        actions = Actions(
+            submit=self._submit,
+            interrupt=self._interrupt,
+            leave=self.exit,
+            picker=on_picker,
+            editor=lambda: self._start(self._edit_input()),
+            clear=self.clear,
+            suspend=lambda: self._start(self._suspend_process()),
+            paste=self._paste,
+            answer=self.answer_card,
+            takes_answers=self._cards.takes_keys,
+        )
+        self._layout = build_layout(
+            buffer=self._buffer,
+            bindings=input_bindings(self._buffer, actions, ctrl_j_sends=ctrl_j == "send"),
+            form=self._form,
+            folds=self._folds,
+            prompt=prompt,
+            cards=self._cards.fragments,
+            status=lambda: self._frames.status_rows(),
+            queued=self._queued_rows,
+            toolbar=self._toolbar_row,
+            rows=lambda: self._app.output.get_size().rows,
+        )
+        self._app: Application[None] = Application(
+            layout=self._layout,
+            style=_style(style),
+            include_default_pygments_style=False,
+            editing_mode=EditingMode.VI if editing_mode == "vi" else EditingMode.EMACS,
+            erase_when_done=True,
+            color_depth=color_depth,
+            cursor=ModalCursorShapeConfig() if editing_mode == "vi" else None,
+            input=input,
+            output=output,
+        )
+        self._app.ttimeoutlen = 0.05
+        extra: dict[str, Any] = {"char_width": char_width} if char_width else {}
+        self._app.renderer = self._renderer = LiveRenderer(
+            self._app.renderer.style, self._app.output, reflows=reflows, frames=frames, **extra
+        )
+        self._frames = Frames(self._app, self._renderer)
+
+    # What is drawn
+
+    @property
+    def columns(self) -> int:
+        """The width of the terminal in cells."""
+        return self._frames.columns
+
+    def commit(self, rows: Sequence[str]) -> None:
+        """Puts ANSI rows (without line ends) into the scrollback, above everything that is alive.
+
+        A row may be wider than the terminal, which then wraps it. Before `run` rows wait; after it they are printed.
+        """
+        self._frames.commit(rows)
+
+    def set_tail(self, source: Tail | None) -> None:
+        """Shows the rows that source(width) gives, asked at most 20 times a second; None takes the tail away."""
+        self._frames.set_tail(source)
+
+    def set_queued(self, texts: Sequence[str]) -> None:
+        """Shows messages that wait to be sent, dimmed, the first line of each."""
+        self._queued = tuple(texts)
+        self.refresh()
+
+    def set_style(self, style: Mapping[str, str]) -> None:
+        """Takes other styles for the live part."""
+        self._app.style = _style(style)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draws the live part again: the prompt or the toolbar has something new to say."""
+        self._app.invalidate()
+
+    def hint(self, text: str, seconds: float = _LEAVE_SECONDS) -> None:
+        """Shows a few words instead of the toolbar for a while."""
+        loop = asyncio.get_running_loop()
+        self._hint = (text, loop.time() + seconds)
+        loop.call_later(seconds + 0.01, self.refresh)
+        self.refresh()
+
+    def clear(self) -> None:
+        """Clears the screen and keeps the live part."""
+        self._renderer.clear()
+        self.refresh()
+
+    def status(self, label: str) -> AbstractContextManager[Status]:
+        """Shows a line of progress while the block runs."""
+        return self._frames.status(label)
+
+    # The input line
+
+    @property
+    def text(self) -> str:
+        """What is typed and not sent, folds opened."""
+        return self._folds.expand(self._buffer.text)
+
+    def set_text(self, text: str) -> None:
+        """Replaces what is typed; the cursor goes to its end. Can be undone by the person."""
+        self._buffer.save_to_undo_stack()
+        self._buffer.document = Document(text, len(text))
+        self.refresh()
+
+    def insert(self, text: str) -> None:
+        """Inserts text at the cursor."""
+        self._buffer.insert_text(text)
+
+    # Questions
+
+    @property
+    def pending_card(self) -> Card | None:
+        """The question that waits for yes or no, or None."""
+        return self._cards.current
+
+    def answer_card(self, yes: bool) -> bool:
+        """Answers the oldest question that waits; False when there is none."""
+        return self._cards.answer(yes)
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        """A card above the input line: y, n on an empty line, or whoever calls answer_card, settles it."""
+        return await self._cards.ask(question, details)
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        """One line of text, asked in place of the input line. Raises CancelledError when the person leaves it."""
+        return await self._form.ask(prompt, default)
+
+    async def secret(self, prompt: str) -> str:
+        """One line that shows as dots (Ctrl-T shows it). Raises CancelledError when the person leaves it."""
+        return await self._form.ask(prompt, secret=True)
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        """A full-screen list, narrowed by typing; the key of the row, or None when the person left."""
+        return await self._full_screen(lambda device: picker(device, title, choices, current))
+
+    async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
+        """Rows to scroll through, full-screen."""
+        page = Page(title, rows)
+        await self._full_screen(lambda device: pager(device, (page,), 0, choosing=False))
+
+    async def browse(self, pages: Sequence[Page], index: int = 0) -> int | None:
+        """Pages to leaf through, full-screen; the one on which Enter was pressed, or None."""
+        return await self._full_screen(lambda device: pager(device, pages, index, choosing=True))
+
+    async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        """Opens the editor on text; None when nothing was changed. Raises ConfigError without an editor."""
+        command = editor_command(self._editor)
+        async with self._given_away():
+            edited = await asyncio.to_thread(edit_text, command, text, suffix)
+        return None if edited == text else edited
+
+    # Running
+
+    async def run(self) -> None:
+        """Shows the screen until `exit`. A terminal that goes away ends it too."""
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        if self._on_error is not None:
+            loop.set_exception_handler(self._report)
+        try:
+            self._frames.start()
+            # EOFError, OSError: the terminal went away.
+            with leaves_in_order(loop, self.exit), contextlib.suppress(EOFError, OSError):
+                await self._app.run_async(set_exception_handler=False)
+        finally:
+            loop.set_exception_handler(before)
+            self._cards.cancel(CancelledError("The program is being left."))
+            self._form.cancel()
+            for task in list(self._tasks):
+                task.cancel()
+            with contextlib.suppress(OSError):
+                self._frames.stop()
+
+    def exit(self) -> None:
+        """Takes the live part away and ends `run`."""
+        if self._nested is not None and self._nested.is_running:
+            self._nested.exit()
+        self._frames.finish()
+        if self._app.is_running and self._app.future is not None and not self._app.future.done():
+            self._app.exit()
+
+    # Rows
+
+    def _queued_rows(self) -> StyleAndTextTuples:
+        rows = "\n".join(f"queued  {text.strip().splitlines()[0] if text.strip() else ''}" for text in self._queued)
+        return [("class:queued", rows)] if rows else []
+
+    def _toolbar_row(self) -> StyleAndTextTuples:
+        text, until = self._hint
+        if text and asyncio.get_running_loop().time() < until:
+            return [("class:hint", f" {text}")]
+        return self._toolbar(self.columns)
+
+    # Keys
+
+    def _submit(self) -> None:
+        text = self.text
+        if not text.strip():
+            return
+        self._history.append_string(text)
+        self._buffer.reset()
+        self._folds.clear()
+        self._on_submit(text)
+
+    def _paste(self, data: str) -> None:
+        text = data.replace("\r\n", "\n").replace("\r", "\n")
+        text = "".join(char for char in text if char in "\n\t" or (ord(char) >= 32 and not 127 <= ord(char) < 160))
+        self._buffer.insert_text(self._folds.fold(text))
+
+    def _interrupt(self) -> None:
+        if self._nested is not None or self._on_interrupt():
+            return
+        if self._buffer.text:
+            self.set_text("")
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._interrupted_at <= _LEAVE_SECONDS:
+            self.exit()
+            return
+        self._interrupted_at = now
+        self.hint("Ctrl-C again leaves")
+
+    async def _edit_input(self) -> None:
+        text = self.text
+        edited = await self.edit(text)
+        if edited is not None:
+            self.set_text(edited)
+
+    async def _suspend_process(self) -> None:
+        if can_suspend():
+            async with self._given_away():
+                suspend()
+
+    # The terminal for others
+
+    @contextlib.asynccontextmanager
+    async def _given_away(self) -> AsyncIterator[None]:
+        """The terminal belongs to somebody else inside; the live part is away and comes back as it was."""
+        async with self._terminal:
+            with set_app(self._app):
+                async with in_terminal():
+                    yield
+
+    async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
+        async with self._given_away():
+            device = Device(self._app.input, self._app.output, self._app.style or _style(None), self._color_depth)
+            self._nested = app = make(device)
+            try:
+                return await app.run_async(set_exception_handler=False, handle_sigint=False)
+            finally:
+                self._nested = None
+
+    def _focus_form(self) -> None:
+        self._layout.focus(self._form.window)
+        self.refresh()
+
+    def _focus_input(self) -> None:
+        self._layout.focus(self._buffer)
+        self.refresh()
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if self._on_error is None:
+                raise error
+            self._on_error(error)
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        assert self._on_error is not None
+        self._on_error(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
+
+
+class _Typed(History):
+    """What was typed before, loaded when the person first asks for it; keeping it is up to who gets the text."""
+
+    def __init__(self, load: Callable[[], Sequence[str]]) -> None:
+        super().__init__()
+        self._load = load
+
+    def load_history_strings(self) -> Iterable[str]:
+        return reversed(self._load())
+
+    def store_string(self, string: str) -> None:
+        """Nothing: on_submit keeps it."""
+
+
+def _style(style: Mapping[str, str] | None) -> BaseStyle:
+    return Style.from_dict({**STYLE, **(style or {})})

@@ -1,0 +1,178 @@
+"""What differs between Linux, macOS and Windows: locks, files written whole, signals, the clipboard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(descriptor: int, path: Path) -> None:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        os.close(descriptor)
+        # A file that another process has open cannot be removed there: then it stays, which is harmless.
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+    def sync_folder(folder: Path) -> None:
+        """Makes a rename in folder survive a power cut (Windows does so by itself)."""
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        # flock belongs to the open file, not to the process: it keeps two threads apart as well.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(descriptor: int, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+    def sync_folder(folder: Path) -> None:
+        """Makes a rename in folder survive a power cut. Raises OSError."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            # Some network file systems cannot sync a folder; the file itself is safe already.
+            with contextlib.suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock_file(path: Path, timeout: float = 10.0) -> Iterator[None]:
+    """Holds the lock file at path, alone among all threads and processes; it is removed afterwards.
+
+    A process that dies gives its lock back. Raises TimeoutError after `timeout` seconds, OSError where the file
+    cannot be made.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.001
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            locked = _try_lock(descriptor) and _is_at(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if locked:
+            break
+        os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path} is locked")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
+    try:
+        yield
+    finally:
+        _unlock(descriptor, path)
+
+
+def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replaces the file at path by data, or leaves it as it was: written beside it, synced, renamed.
+
+    mode: permission bits; None takes what the process gives to new files. Hold a lock: the file beside it has a
+    fixed name, so that one left by a process that died is written over. Raises OSError.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(beside, flags, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            beside.chmod(mode)
+        _replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at path: who held the lock before may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _replace(source: Path, target: Path) -> None:
+    # Windows refuses while somebody reads the target (an editor, a virus scanner): that is over in a moment.
+    for pause in (0.01, 0.05, 0.2):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            time.sleep(pause)
+    source.replace(target)
+
+
+def can_suspend() -> bool:
+    """Whether a program can be stopped by its terminal and come back (Ctrl-Z)."""
+    return sys.platform != "win32"
+
+
+def suspend() -> None:
+    """Stops this program and those in its group until the shell continues them, as a terminal does on Ctrl-Z."""
+    if sys.platform != "win32":
+        os.kill(0, signal.SIGTSTP)
+
+
+@contextlib.contextmanager
+def leaves_in_order(loop: AbstractEventLoop, leave: Callable[[], None]) -> Iterator[None]:
+    """Calls leave when the program is asked to end or its terminal is closed, where signals tell so."""
+    added: list[int] = []
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Only the main thread can have them.
+            with contextlib.suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(number, leave)
+                added.append(number)
+    try:
+        yield
+    finally:
+        for number in added:
+            loop.remove_signal_handler(number)
+
+
+def clipboard_commands() -> tuple[tuple[str, ...], ...]:
+    """Programs that put what they read on the clipboard, the likeliest first; not all are installed."""
+    if sys.platform == "win32":
+        return (("clip.exe",),)
+    if sys.platform == "darwin":
+        return (("pbcopy",),)
+    return (
+        ("wl-copy",),
+        ("xclip", "-selection", "clipboard"),
+        ("xsel", "--clipboard", "--input"),
+        ("clip.exe",),
+    )

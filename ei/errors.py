@@ -145,7 +145,7 @@ class CutOffError(ProviderError):
 
 
 class TooLongError(ProviderError):
-    """limit: the context size in tokens, where the server said it."""
+    """limit: the context size in tokens, asked: the request's size, where the server said them."""
 
     def __init__(
         self,
@@ -156,13 +156,18 @@ class TooLongError(ProviderError):
         model: str = "",
         status: int | None = None,
         limit: int | None = None,
+        asked: int | None = None,
     ) -> None:
         super().__init__(sentence, hint, provider=provider, model=model, status=status)
         self.limit = limit
+        self.asked = asked
 
 
 class RejectedParameterError(ProviderError):
-    """parameter: our name of what the model does not accept (see messages.ChatRequest)."""
+    """parameter: what the model does not accept, to be put into `messages.ChatRequest.dropped`.
+
+    Our name of a parameter, or the name of something an adapter sends unasked ("stream_options").
+    """
 
     def __init__(
         self,

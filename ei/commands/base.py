@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ class Choice:
     """Why it cannot be chosen now, or ""."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One of several texts that are looked at in turn; text is Markdown."""
+
+    title: str
+    text: str
+
+
 class Progress(Protocol):
     def update(self, text: str) -> None: ...
 
@@ -100,6 +109,18 @@ class Ui(Protocol):
         """Opens $EDITOR on text; None when nothing was changed."""
         ...
 
+    async def edit_file(self, path: Path) -> None:
+        """Opens $EDITOR on a file of the person's."""
+        ...
+
+    async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
+        """A full-screen view of the pages; the index of the one chosen, None when the person left."""
+        ...
+
+    def answer(self, yes: bool) -> bool:
+        """Answers the card that waits; False when none does."""
+        ...
+
     def progress(self, label: str) -> AbstractContextManager[Progress]: ...
 
     def show(self, reply: Reply) -> None:
@@ -113,13 +134,17 @@ class Ui(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One use of a command. text: all after the name, stripped. words: the same, split as a shell does."""
+    """One use of a command. text: all after the name, stripped. words: the same, split as a shell does.
+
+    yes: questions are answered with yes. shell: it was called as `ei NAME`, outside a conversation.
+    """
 
     session: Session
     ui: Ui
     text: str
     words: tuple[str, ...] = ()
     yes: bool = False
+    shell: bool = False
 
 
 Handler = Callable[[Invocation], Awaitable[Reply]]

@@ -78,11 +78,13 @@ def written_form(reference: object) -> str:
 def did_you_mean(prefix: str, rest: str, providers: ProviderNames) -> str:
     """The nearest right form of a reference whose prefix is no provider.
 
-    A prefix close to a provider's name is a slip of the finger; any other is most likely an Ollama tag.
+    A prefix close to a provider's name is a slip of the finger; any other, and any with a digit, which no
+    provider's name has, is most likely an Ollama tag.
     """
     import difflib
 
-    near = difflib.get_close_matches(prefix.lower(), [*providers.names, *providers.aliases, *RESERVED], n=1, cutoff=0.7)
+    known = [] if re.search(r"\d", prefix) else [*providers.names, *providers.aliases, *RESERVED]
+    near = difflib.get_close_matches(prefix.lower(), known, n=1, cutoff=0.7)
     if near:
         name = providers.canonical(near[0]) or near[0]
         return f"Did you mean {name}:{rest or 'MODEL'}?"
@@ -99,10 +101,10 @@ def suspicion(model: ModelId, providers: ProviderNames) -> str:
     if cut and tail and providers.canonical(head) == model.provider:
         return f"{model.provider}:{tail}"
     maker, cut, tail = model.model.partition("/")
-    if not (cut and tail):
+    if not (cut and tail) or model.provider in _SLASHES:
         return ""
     known = providers.canonical(maker)
-    if known == model.provider and (model.provider not in _SLASHES or maker.lower() == model.provider):
+    if known == model.provider:
         return f"{model.provider}:{tail}"
     if maker == "models" and model.provider == "google":
         return f"google:{tail}"

@@ -1,0 +1,143 @@
+"""Wiring: reads the environment, builds the rooms and hands them down."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import ei
+from ei.config import ConfigFile, Paths
+from ei.conversations.store import ConversationStore
+from ei.engine.choice import ModelChooser
+from ei.engine.services import Services
+from ei.engine.session import ACTIVE, FIRST_PERSONA, Session
+from ei.errors import ConfigError, EiError
+from ei.personas.library import Library
+from ei.personas.values import Persona
+from ei.providers.eliza import Eliza
+from ei.providers.endpoints import ENDPOINTS
+from ei.providers.pool import Providers
+from ei.providers.probe import Found, look
+from ei.storage.database import Database
+from ei.storage.state import StateStore
+from ei.usage.learned import LearnedStore
+from ei.usage.store import CallStore
+
+LOG_BYTES = 1_000_000
+
+
+def environment() -> Mapping[str, str]:
+    return os.environ
+
+
+def build(variables: Mapping[str, str], folder: Path | None) -> Services:
+    """The rooms for one run. folder: whose `.env` is read. Raises ConfigError, StorageError."""
+    config = ConfigFile(variables, folder)
+    config.current()
+    paths = config.paths
+    _make_folder(paths.data)
+    library = Library(paths.personas, paths.archive, shipped_cast())
+    library.seed()
+    database = Database(paths.database)
+    state = StateStore(database)
+
+    async def look_around() -> Found:
+        return await look(chooser.connection("local").base_url, chooser.connection("ollama").base_url)
+
+    chooser = ModelChooser(config, ENDPOINTS, state, look_around)
+    return Services(
+        config=config,
+        library=library,
+        database=database,
+        conversations=ConversationStore(database),
+        calls=CallStore(database),
+        learned=LearnedStore(database),
+        state=state,
+        providers=Providers(chooser.connection, Eliza),
+        chooser=chooser,
+        look=look_around,
+        now=time.time,
+        log=_logger(paths, lambda: _keys(chooser)),
+        lease_owner=f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
+    )
+
+
+def open_session(services: Services, persona: str | None = None) -> Session:
+    """A session with the persona asked for, else the one the person left, else the first that works.
+
+    Raises UsageError for a name that is not there, ConfigError where no persona can be used.
+    """
+    library = services.library
+    if persona:
+        return Session(services, library.find(persona))
+    last = services.state.get(ACTIVE)
+    for name in (last, FIRST_PERSONA):
+        if isinstance(name, str):
+            try:
+                return Session(services, library.get(name))
+            except EiError:
+                continue
+    usable = library.personas()
+    if not usable:
+        broken = [str(entry.error) for entry in library.all() if not isinstance(entry, Persona)]
+        raise ConfigError(
+            f"No persona in {library.folder} can be used. {' '.join(broken)}".strip(), "Mend one of the files."
+        )
+    return Session(services, usable[0])
+
+
+def write_log(text: str) -> Path:
+    """Adds a text to the log, keys taken out, when nothing else may be up. Returns the log's path."""
+    config = ConfigFile(environment(), Path.cwd())
+    chooser = ModelChooser(config, ENDPOINTS, StateStore(Database(None)), _nobody)
+    _logger(config.paths, lambda: _keys(chooser))(text)
+    return config.paths.log
+
+
+def shipped_cast() -> Path:
+    """The folder of the cast that ships: inside the package when installed, beside it in a checkout."""
+    package = Path(ei.__file__).parent
+    inside = package / "cast"
+    return inside if inside.is_dir() else package.parent / "personas"
+
+
+async def _nobody() -> Found:
+    return Found(False, None)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise ConfigError(
+            f"The data folder {path} cannot be made: {exc.strerror or exc}.",
+            "Set EI_DATA_PATH to a folder you can write.",
+        ) from exc
+
+
+def _keys(chooser: ModelChooser) -> list[str]:
+    try:
+        connections = [chooser.connection(name) for name in chooser.endpoints()]
+    except EiError:
+        return []
+    return [c.key for c in connections if c.key and len(c.key) > 3]
+
+
+def _logger(paths: Paths, keys: Callable[[], list[str]]) -> Callable[[str], None]:
+    def log(text: str) -> None:
+        for key in keys():
+            text = text.replace(key, "[key]")
+        try:
+            if paths.log.exists() and paths.log.stat().st_size > LOG_BYTES:
+                paths.log.replace(paths.log.with_suffix(".log.old"))
+            with paths.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+                file.write(f"{stamp} ei {ei.__version__}, Python {sys.version.split()[0]}\n{text}\n")
+        except OSError:
+            pass  # a log that cannot be written must not take the conversation with it
+
+    return log

@@ -1,0 +1,240 @@
+"""Commands on the program itself: help, settings, leaving, answering a question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, get_args
+
+from ei import jsonc
+from ei.commands.base import Command, Group, Invocation, Item, Line, Reply, Table
+from ei.commands.parse import find_command, options
+from ei.errors import ConfigError, UsageError
+from ei.settings import SETTINGS, settings_text
+
+if TYPE_CHECKING:
+    from ei.engine.session import Session
+
+KEYS = (
+    ("Enter", "send; during a reply the message waits its turn"),
+    ("Alt-Enter, Ctrl-J, \\ at the end", "a new line"),
+    ("Ctrl-C", "stop the reply, else clear the line; twice leaves"),
+    ("Ctrl-D", "leave, on an empty line"),
+    ("Tab", "complete commands, personas, models, files"),
+    ("Ctrl-R", "search what you typed"),
+    ("F2", "pick a model"),
+    ("Ctrl-X Ctrl-E", "write in your editor"),
+    ("@NAME …", "ask another persona about this conversation"),
+    ("// …", "a line that begins with a slash"),
+)
+
+
+async def run_help(call: Invocation) -> Reply:
+    from ei.commands.table import all_commands
+
+    commands = all_commands()
+    if call.words:
+        return _about(find_command(call.words[0].lstrip("/"), commands))
+    items: list[Item] = []
+    data: list[object] = []
+    for group in get_args(Group):
+        members = [command for command in commands if command.group == group]
+        rows = tuple((f"/{command.name}", command.summary) for command in members)
+        items.append(Table(("", ""), rows, title=group))
+        data += [{"name": c.name, "summary": c.summary, "group": c.group, "usage": list(c.usage)} for c in members]
+    items.append(Table(("", ""), KEYS, title="keys"))
+    items.append(Line("/help NAME tells more about one, with examples.", "dim"))
+    return Reply(tuple(items), data)
+
+
+async def run_quit(call: Invocation) -> Reply:
+    call.session.leave()
+    return Reply()
+
+
+async def run_yes(call: Invocation) -> Reply:
+    return _answer(call, True)
+
+
+async def run_no(call: Invocation) -> Reply:
+    return _answer(call, False)
+
+
+async def run_settings(call: Invocation) -> Reply:
+    given = options(call.words, ("--force",), (), "See /help settings.")
+    config = call.session.services.config
+    match given.rest:
+        case ():
+            return _all(call.session)
+        case ("init",):
+            return _init(call)
+        case ("edit",):
+            return await _edit(call)
+        case ("path",):
+            return Reply.line(str(config.paths.settings), data=str(config.paths.settings))
+        case (key,):
+            return _one(call.session, key)
+        case (key, *rest):
+            return _set(call.session, key, " ".join(rest))
+        case _:
+            raise UsageError(f"/settings {call.text} means nothing.", "See /help settings.")
+
+
+def complete_settings(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    if len(words) <= 1:
+        verbs = [("edit", "open the file"), ("init", "write the file"), ("path", "where the file is")]
+        return [*verbs, *((key, setting.meaning) for key, setting in SETTINGS.items())]
+    setting = SETTINGS.get(words[0])
+    if setting is None:
+        return []
+    return [(choice, "") for choice in setting.choices or (("true", "false") if setting.kind == "flag" else ())]
+
+
+def complete_help(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    from ei.commands.table import all_commands
+
+    return [(command.name, command.summary) for command in all_commands()]
+
+
+COMMANDS = (
+    Command(
+        "help",
+        "What can be typed here",
+        ("help", "help NAME  one command, with examples"),
+        run_help,
+        "program",
+        aliases=("?", "h"),
+        complete=complete_help,
+    ),
+    Command(
+        "settings",
+        "See and change settings",
+        (
+            "settings  all of them, and where each comes from",
+            "settings KEY VALUE  change one; comments in the file stay",
+            "settings init  write a complete file, everything in it explained",
+            "settings edit  open it in your editor",
+            "settings path  where it is",
+        ),
+        run_settings,
+        "program",
+        examples=("settings display.keys vi", "settings default_model ollama:qwen3:8b"),
+        complete=complete_settings,
+        shell=True,
+    ),
+    Command("yes", "Answer the question that waits with yes", ("yes",), run_yes, "program"),
+    Command("no", "Answer the question that waits with no", ("no",), run_no, "program"),
+    Command("quit", "Leave; everything is kept", ("quit",), run_quit, "program", aliases=("exit", "q")),
+)
+
+
+def _about(command: Command) -> Reply:
+    items: list[Item] = [Line(f"/{command.name}: {command.summary}", "title")]
+    rows = tuple((f"/{form}", meaning) for form, _, meaning in (usage.partition("  ") for usage in command.usage))
+    items.append(Table(("", ""), rows))
+    if command.aliases:
+        items.append(Line("Also: " + ", ".join(f"/{alias}" for alias in command.aliases), "dim"))
+    if command.keys:
+        items.append(Line("Key: " + ", ".join(command.keys), "dim"))
+    if command.shell:
+        items.append(Line(f"In a shell: ei {command.name} …", "dim"))
+    if command.examples:
+        items.append(Line("Examples:", "dim"))
+        items += [Line(f"  /{example}", "accent") for example in command.examples]
+    data = {
+        "name": command.name,
+        "summary": command.summary,
+        "usage": list(command.usage),
+        "examples": list(command.examples),
+    }
+    return Reply(tuple(items), data)
+
+
+def _answer(call: Invocation, yes: bool) -> Reply:
+    return Reply() if call.ui.answer(yes) else Reply.line("No question waits for an answer.", "dim")
+
+
+def _all(session: Session) -> Reply:
+    config = session.services.config.current()
+    rows, data = [], {}
+    for key in SETTINGS:
+        value = config.value(key)
+        shown = (
+            ", ".join(value.value) or "{}"
+            if isinstance(value.value, dict)
+            else json.dumps(value.value, ensure_ascii=False)
+        )
+        rows.append((key, shown, value.source))
+        data[key] = {"value": value.value, "source": value.source}
+    where = Line(f"File: {config.paths.settings}", "dim")
+    warnings = [Line(text, "warn") for text in config.warnings]
+    return Reply((Table(("setting", "value", "from"), tuple(rows)), where, *warnings), data)
+
+
+def _one(session: Session, key: str) -> Reply:
+    setting = SETTINGS.get(_known(key))
+    assert setting is not None
+    value = session.services.config.current().value(key)
+    shown = json.dumps(value.value, ensure_ascii=False)
+    items: list[Item] = [Line(f"{key}: {shown} (from {value.source})"), Line(setting.meaning, "dim")]
+    if setting.choices:
+        items.append(Line(f"One of: {', '.join(setting.choices)}", "dim"))
+    return Reply(tuple(items), {"value": value.value, "source": value.source})
+
+
+def _set(session: Session, key: str, text: str) -> Reply:
+    setting = SETTINGS[_known(key)]
+    value: object = text
+    if setting.kind in ("flag", "count", "number", "object") or text == "null" or text.startswith("{"):
+        try:
+            value = jsonc.loads(text, "the value")
+        except ConfigError as exc:
+            raise UsageError(f"{key} cannot be {text}.", f"It means: {setting.meaning}") from exc
+    if problem := setting.problem(value):
+        raise UsageError(f"{key} {problem}.", f"It means: {setting.meaning}")
+    if setting.kind == "reference" and value not in (None, "last-used"):
+        from ei.models.reference import parse
+
+        parse(value, session.services.chooser.names())
+    path = session.services.config.paths.settings
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        jsonc.write_new(path, settings_text())
+    jsonc.update(path, lambda old: jsonc.set_value(old, tuple(key.split(".")), value))
+    session.settings_changed()
+    now = session.services.config.current().value(key)
+    items: list[Item] = [Line(f"{key} is now {json.dumps(value, ensure_ascii=False)}", "good")]
+    if now.value != value and now.source != "settings.jsonc":
+        items.append(Line(f"{now.source} still wins with {json.dumps(now.value, ensure_ascii=False)}.", "warn"))
+    return Reply(tuple(items), {"value": value})
+
+
+def _init(call: Invocation) -> Reply:
+    path = call.session.services.config.paths.settings
+    if path.exists():
+        return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    jsonc.write_new(path, settings_text())
+    return Reply.line(f"Written: {path}", "good", str(path))
+
+
+async def _edit(call: Invocation) -> Reply:
+    path = call.session.services.config.paths.settings
+    if not path.exists():
+        _init(call)
+    await call.ui.edit_file(path)
+    config = call.session.services.config.current()
+    call.session.settings_changed()
+    if config.warnings:
+        return Reply.lines(config.warnings, "warn")
+    return Reply.line("Settings are as you left them.", "good")
+
+
+def _known(key: str) -> str:
+    if key in SETTINGS:
+        return key
+    import difflib
+
+    endings = [name for name in SETTINGS if name.endswith("." + key)]
+    near = endings or difflib.get_close_matches(key, list(SETTINGS), n=1, cutoff=0.4)
+    raise UsageError(f"There is no setting {key}.", f"Did you mean {near[0]}?" if near else "See /settings.")

@@ -1,0 +1,170 @@
+"""The commands as a shell sees them: `ei NAME`, the help text, and completion scripts."""
+
+from __future__ import annotations
+
+from ei.commands.base import Command
+from ei.commands.table import all_commands
+from ei.errors import ExitCode, UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+OWN = (
+    ("ask", "ask once and print the reply"),
+    ("completion", "print a completion script: bash, zsh or fish"),
+)
+OPTIONS = (
+    ("-p, --persona NAME", "talk with this persona"),
+    ("-m, --model SPEC", "with ask: the model for this question only"),
+    ("-f, --file FILE", "with ask: send this file along; may be given several times"),
+    ("--resume ID", "go on with this conversation"),
+    ("--json", "print one JSON object instead of text"),
+    ("--no-save", "write nothing of the conversation anywhere"),
+    ("-y, --yes", "answer questions with yes"),
+    ("--version", "print the version"),
+)
+CODES = (
+    (ExitCode.OK, "all went well"),
+    (ExitCode.PROVIDER, "the provider or the network failed"),
+    (ExitCode.USAGE, "the command line was not understood"),
+    (ExitCode.CONFIG, "settings, a persona file or a missing key"),
+    (ExitCode.NEEDS_ANSWER, "an answer was needed and nobody could be asked"),
+    (ExitCode.CANCELLED, "it was stopped"),
+)
+ASK = """ei ask [OPTIONS] TEXT…    ask once; the reply goes to stdout, all else to stderr
+
+  ei ask "what is a puddle?"
+  ei ask -p lena -m ollama:qwen3:8b "one line, please"
+  cat notes.txt | ei ask "summarise"
+  ei ask -f one.py -f two.py "what differs?"
+  ei ask --json "hi"
+
+"""
+
+
+def shell_command(name: str) -> Command:
+    """The command that `ei NAME` runs. Raises UsageError for one that is none or needs a conversation."""
+    by_name = {n: command for command in all_commands() for n in (command.name, *command.aliases)}
+    command = by_name.get(name)
+    if command is not None and command.shell:
+        return command
+    if command is not None:
+        raise UsageError(f"/{command.name} belongs into a conversation.", "Start ei and type it there.")
+    import difflib
+
+    names = [command.name for command in all_commands() if command.shell] + [own for own, _ in OWN]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"Did you mean ei {near[0]}?" if near else 'To ask something: ei ask "…". See ei --help.'
+    raise UsageError(f"There is no command {name}.", hint)
+
+
+def help_text(name: str = "") -> str:
+    """What `ei --help` and `ei NAME --help` print."""
+    if name == "ask":
+        return ASK + _options()
+    if name == "completion":
+        return (
+            'ei completion bash|zsh|fish    print a completion script\n\n  eval "$(ei completion bash)"    in ~/.bashrc'
+        )
+    if name:
+        command = shell_command(name)
+        lines = [f"ei {command.name}: {command.summary}", ""]
+        for usage in command.usage:
+            form, _, meaning = usage.partition("  ")
+            lines.append(f"  ei {form:<40} {meaning}".rstrip())
+        return "\n".join([*lines, "", _options()])
+    shell = [(command.name, command.summary) for command in all_commands() if command.shell]
+    width = max(len(command) for command, _ in (*OWN, *shell)) + 2
+    lines = ["ei: several personas in one terminal, each thinking with its own model", ""]
+    lines += [
+        "  ei                    talk; comes back to where you left",
+        '  ei ask "…"            ask once, or pipe text in',
+    ]
+    lines += ["", "Commands:"]
+    lines += [f"  {command:<{width}}{meaning}" for command, meaning in (*OWN, *shell)]
+    lines += ["", _options(), "", "Exit codes:"]
+    lines += [f"  {code.value:<4}{meaning}" for code, meaning in CODES]
+    lines += ["", "In the chat, /help tells the rest."]
+    return "\n".join(lines)
+
+
+def completion_script(shell: str) -> str:
+    """A completion script for that shell. Raises UsageError for another one."""
+    if shell not in SHELLS:
+        raise UsageError(
+            f"There is no completion for {shell or 'no shell'}.", "Write: ei completion bash, zsh or fish."
+        )
+    names = [own for own, _ in OWN] + [command.name for command in all_commands() if command.shell]
+    options = [word for forms, _ in OPTIONS for word in forms.replace(",", "").split() if word.startswith("-")]
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](names, options)
+
+
+def _options() -> str:
+    return "\n".join(["Options:", *(f"  {forms:<22}{meaning}" for forms, meaning in OPTIONS)])
+
+
+# Personas are read from the data folder by the shell itself: starting ei at every Tab would be felt.
+
+
+def _bash(names: list[str], options: list[str]) -> str:
+    return f"""_ei() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
+  local data=${{EI_DATA_PATH:-${{XDG_DATA_HOME:-$HOME/.local/share}}/ei}}
+  [[ -d $data || ! -d "$HOME/Library/Application Support/ei" ]] || data="$HOME/Library/Application Support/ei"
+  case $before in
+    -p|--persona|persona|edit|archive)
+      local names=$(cd "$data/personas" 2>/dev/null && printf '%s ' */)
+      COMPREPLY=($(compgen -W "${{names//\\//}}" -- "$word")); return ;;
+    -f|--file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    completion) COMPREPLY=($(compgen -W "{" ".join(SHELLS)}" -- "$word")); return ;;
+  esac
+  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "{" ".join(options)}" -- "$word"))
+  elif [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W "{" ".join(names)}" -- "$word"))
+  else COMPREPLY=($(compgen -f -- "$word")); fi
+}}
+complete -F _ei ei
+"""
+
+
+def _zsh(names: list[str], options: list[str]) -> str:
+    return f"""#compdef ei
+_ei() {{
+  local data=${{EI_DATA_PATH:-${{XDG_DATA_HOME:-$HOME/.local/share}}/ei}}
+  [[ -d $data || ! -d "$HOME/Library/Application Support/ei" ]] || data="$HOME/Library/Application Support/ei"
+  case $words[CURRENT-1] in
+    -p|--persona|persona|edit|archive) compadd -- $data/personas/*(N/:t); return ;;
+    -f|--file) _files; return ;;
+    completion) compadd -- {" ".join(SHELLS)}; return ;;
+  esac
+  if [[ $words[CURRENT] == -* ]]; then compadd -- {" ".join(options)}
+  elif (( CURRENT == 2 )); then compadd -- {" ".join(names)}
+  else _files; fi
+}}
+if [[ $funcstack[1] == _ei ]]; then _ei "$@"; else compdef _ei ei; fi
+"""
+
+
+def _fish(names: list[str], options: list[str]) -> str:
+    meanings = {**dict(OWN), **{c.name: c.summary for c in all_commands()}}
+    lines = [
+        "function __ei_personas",
+        "    set -l data $EI_DATA_PATH",
+        '    test -n "$data"; or set data $XDG_DATA_HOME/ei',
+        '    test "$data" != /ei; or set data $HOME/.local/share/ei',
+        '    test -d $data; or set data "$HOME/Library/Application Support/ei"',
+        "    for folder in $data/personas/*/; basename $folder; end",
+        "end",
+    ]
+    for name in names:
+        meaning = meanings[name].replace("'", "\\'")
+        lines.append(f"complete -c ei -n __fish_use_subcommand -a {name} -d '{meaning}'")
+    for forms, meaning in OPTIONS:
+        words = forms.replace(",", "").split()
+        short = [w[1:] for w in words if w.startswith("-") and not w.startswith("--")]
+        long = [w[2:] for w in words if w.startswith("--")]
+        takes = " -r" if any(w.isupper() for w in words) else ""
+        argument = " -x -a '(__ei_personas)'" if "persona" in long else takes
+        parts = [*(f"-s {s}" for s in short), *(f"-l {name}" for name in long)]
+        quoted = meaning.replace("'", "\\'")
+        lines.append(f"complete -c ei {' '.join(parts)}{argument} -d '{quoted}'")
+    lines.append(f"complete -c ei -n '__fish_seen_subcommand_from completion' -f -a '{' '.join(SHELLS)}'")
+    lines.append("complete -c ei -n '__fish_seen_subcommand_from persona' -f -a '(__ei_personas)'")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,18 @@
+"""All commands, in the order in which help shows them."""
+
+from __future__ import annotations
+
+from ei.commands import archive, conversation, models, personas, program
+from ei.commands.base import Command
+
+
+def all_commands() -> tuple[Command, ...]:
+    """Every command as a value; nothing is looked up anywhere else."""
+    return (
+        personas.PERSONA,
+        personas.PROMPT,
+        models.MODEL,
+        *conversation.COMMANDS,
+        *archive.COMMANDS,
+        *program.COMMANDS,
+    )

@@ -1,0 +1,131 @@
+"""Which model a persona's call uses: gathers what is written where and lets `resolve` decide."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from ei.config import Config, ConfigFile
+from ei.conversations.values import Conversation
+from ei.models.interactions import Interaction
+from ei.models.reference import ProviderNames
+from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
+from ei.personas.values import Persona
+from ei.providers.base import Connection, Endpoint
+from ei.providers.credentials import connect, custom_endpoints
+from ei.providers.probe import Found
+from ei.storage.state import StateStore
+
+LAST_USED = "last_used_model"
+
+
+class ModelChooser:
+    """Resolves anew at every call, so that an edit of a file shows in the next reply.
+
+    look: finds out what answers on this machine; asked only when nothing was set anywhere.
+    """
+
+    def __init__(
+        self,
+        config: ConfigFile,
+        endpoints: tuple[Endpoint, ...],
+        state: StateStore,
+        look: Callable[[], Awaitable[Found]],
+    ) -> None:
+        self._config = config
+        self._shipped = endpoints
+        self._state = state
+        self._look = look
+        self._found: Found | None = None
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Every provider by name: the shipped ones, then the person's own. Raises ConfigError."""
+        own = custom_endpoints(self._config.current().section("providers"), self._shipped)
+        return {endpoint.name: endpoint for endpoint in (*self._shipped, *own)}
+
+    def names(self) -> ProviderNames:
+        endpoints = self.endpoints()
+        aliases = {alias: endpoint.name for endpoint in endpoints.values() for alias in endpoint.aliases}
+        return ProviderNames(tuple(endpoints), aliases)
+
+    def connection(self, name: str) -> Connection:
+        """The provider's address and key as configured now."""
+        config = self._config.current()
+        settings = config.section("providers").get(name)
+        return connect(self.endpoints()[name], config.variable, settings if isinstance(settings, Mapping) else {})
+
+    def candidates(
+        self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
+    ) -> tuple[Candidate, ...]:
+        """What is written at steps 1 to 6, in order; request: of this one call, None where it names no model."""
+        config = self._config.current()
+        own = persona.models.get(interaction.name)
+        if own is None and interaction.own_model:
+            own = persona.model
+        variable = config.variable(interaction.variable)
+        setting = f"interactions.{interaction.name}.model"
+        written = config.section(f"interactions.{interaction.name}").get("model")
+        return (
+            Candidate(Rank.REQUEST, "the request (--model)", request),
+            Candidate(Rank.CONVERSATION, "this conversation (/model --here)", conversation and conversation.model_here),
+            Candidate(Rank.PERSONA, f"{persona.name}'s system.jsonc", own),
+            Candidate(
+                Rank.INTERACTION,
+                f"{interaction.variable} ({variable.source})" if variable else interaction.variable,
+                variable.value if variable else None,
+            ),
+            Candidate(Rank.INTERACTION, f"settings.jsonc, {setting}", written),
+            *self._defaults(config),
+        )
+
+    async def resolve(
+        self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
+    ) -> Resolution:
+        """The model for a call made now. Raises UsageError where what is written cannot be read."""
+        candidates = self.candidates(persona, conversation, interaction, request)
+        if all(candidate.written is None for candidate in candidates):
+            self._found = await self._look()
+        return resolve(candidates, self.names(), self._answering())
+
+    def peek(self, persona: Persona, conversation: Conversation | None, interaction: Interaction) -> Resolution:
+        """The same by what was last found to answer, without looking again: for a status line."""
+        return resolve(self.candidates(persona, conversation, interaction), self.names(), self._answering())
+
+    @property
+    def found(self) -> Found | None:
+        """What the last look found, None before the first."""
+        return self._found
+
+    async def look(self) -> Found:
+        self._found = await self._look()
+        return self._found
+
+    def _answering(self) -> Answering:
+        if self._found is None:
+            return Answering()
+        models = self._found.ollama
+        return Answering(self._found.local, None if models is None else next(iter(models), ""))
+
+    def _defaults(self, config: Config) -> tuple[Candidate, ...]:
+        variable = config.variable("EI_LLM_MODEL")
+        default = config.settings.get("default_model")
+        where = "settings.jsonc, default_model"
+        if default == "last-used":
+            default, where = self._state.get(LAST_USED), "the model used last (default_model: last-used)"
+        usual = _customary_default(config)
+        return (
+            Candidate(
+                Rank.ENVIRONMENT,
+                f"EI_LLM_MODEL ({variable.source})" if variable else "EI_LLM_MODEL",
+                variable.value if variable else None,
+            ),
+            Candidate(Rank.DEFAULT, where, default),
+            *([Candidate(Rank.DEFAULT, *usual)] if usual else []),
+        )
+
+
+def _customary_default(config: Config) -> tuple[str, str] | None:
+    # Some set-ups choose with LLM_PROVIDER and OLLAMA_CHAT_MODEL; read when nothing of ours is set.
+    provider, model = config.variable("LLM_PROVIDER"), config.variable("OLLAMA_CHAT_MODEL")
+    if provider and model and provider.value.lower() == "ollama":
+        return "LLM_PROVIDER and OLLAMA_CHAT_MODEL", f"ollama:{model.value}"
+    return None

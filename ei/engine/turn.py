@@ -1,0 +1,458 @@
+"""One reply: builds the request, streams it, publishes what happens and records it as it grows."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic
+
+from ei.conversations.store import ConversationStore
+from ei.conversations.values import Conversation, Message, State
+from ei.engine.context import Fitted, fit, system_prompt, to_messages
+from ei.engine.events import (
+    Event,
+    Outcome,
+    TurnEnded,
+    TurnInfo,
+    TurnNotice,
+    TurnReasoning,
+    TurnRetrying,
+    TurnStarted,
+    TurnText,
+    TurnTextWasReasoning,
+)
+from ei.engine.services import Services, on_database
+from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
+from ei.messages import (
+    ChatMessage,
+    ChatRequest,
+    Finished,
+    Notice,
+    OpaqueData,
+    OpaquePart,
+    Part,
+    ReasoningDelta,
+    ReasoningPart,
+    Retrying,
+    StreamEvent,
+    TextDelta,
+    TextPart,
+    TextWasReasoning,
+    Usage,
+    UsageReport,
+)
+from ei.models.interactions import Interaction
+from ei.models.metadata import cost_of, known_context
+from ei.models.resolve import Resolution
+from ei.personas.values import Persona
+from ei.providers.estimate import estimate_tokens
+from ei.providers.retry import RetryPolicy, stream_with_retries
+from ei.usage.values import Call
+
+SAVE_SECONDS = 0.7
+LEASE_MS = 15_000
+RENEW_SECONDS = 5.0
+PAGE = 200
+"""How many messages are read from the database at a time while a request is built."""
+SMALL = 3_000
+"""Requests below this many tokens fit every model worth naming: its context is not looked up."""
+SHORTENINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPlan:
+    """What is to be answered, by whom and with what.
+
+    owner: the persona whose conversation it is; speaker: who answers. place: creates the reply's message in
+    the store, given its id-less fields, and returns it. asked: one more text of the person, sent but not stored.
+    """
+
+    store: ConversationStore
+    conversation: Conversation
+    owner: Persona
+    speaker: Persona
+    resolution: Resolution
+    interaction: Interaction
+    trigger: str
+    place: Callable[[], Message]
+    asked: str = ""
+
+
+class Turn:
+    """Runs one plan. `run` never raises what the person should read: it ends in TurnEnded with the error."""
+
+    def __init__(self, services: Services, plan: TurnPlan, publish: Callable[[Event], None]) -> None:
+        self._services = services
+        self._plan = plan
+        self._publish = publish
+        self._reply = _Reply()
+        self._usage: Usage | None = None
+        self._sent: Fitted | None = None
+        self._began = 0.0
+        self._first_token: float | None = None
+        self._rejected: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> TurnEnded:
+        """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
+        plan = self._plan
+        message = await on_database(plan.store.database, plan.place)
+        info = TurnInfo(
+            message.id,
+            plan.conversation.id,
+            plan.owner.name,
+            plan.speaker.name,
+            str(plan.resolution.model),
+            plan.resolution.reference,
+            plan.resolution.rank.value,
+        )
+        self._info = info
+        self._publish(TurnStarted(info))
+        self._began = monotonic()
+        keeper = asyncio.create_task(self._keep(message.id))
+        state, error = State.COMPLETE, None
+        try:
+            await self._stream(message)
+        except asyncio.CancelledError:
+            state = State.CANCELLED
+        except EiError as exc:
+            state, error = State.FAILED, exc
+        except Exception as exc:  # the last line of defence: one sentence for the person, the rest for the log
+            self._services.log("".join(traceback.format_exception(exc)))
+            state, error = (
+                State.FAILED,
+                ProviderError(
+                    f"Something went wrong in ei itself: {type(exc).__name__}.", "The details are in its log."
+                ),
+            )
+        finally:
+            keeper.cancel()
+        return await self._end(message, state, error)
+
+    # The stream ---------------------------------------------------------------------------------------------
+
+    async def _stream(self, message: Message) -> None:
+        model = self._plan.resolution.model
+        learned = await self._learned()
+        self._rejected = {str(name) for name in _listed(learned.get("rejects"))}
+        messages, budget = await self._messages(message, learned)
+        for attempt in range(SHORTENINGS):
+            self._sent = fit(messages, budget, estimate_tokens) if budget else _all_of(messages)
+            if self._sent.left_out and attempt == 0:
+                self._tell_left_out()
+            try:
+                async for event in self._events(self._request(self._sent, learned)):
+                    self._take(event)
+                return
+            except TooLongError as exc:
+                if self._reply.started or attempt == SHORTENINGS - 1:
+                    raise
+                shorter = _shorter(self._sent, exc)
+                again = fit(messages, shorter, estimate_tokens)
+                if len(again.messages) == len(self._sent.messages):
+                    raise
+                if not self._sent.left_out:
+                    self._sent = again
+                    self._tell_left_out()
+                budget = shorter
+                await self._learn("context", exc.limit)
+        raise TooLongError(f"{model} takes no request this long.", "Start afresh with /new, or pick another model.")
+
+    def _events(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        config = self._services.config.last_good()
+        provider = self._services.providers.get(self._plan.resolution.model.provider)
+        attempts, longest = config.get("retry.attempts"), config.get("retry.longest_wait")
+        assert isinstance(attempts, int)
+        assert isinstance(longest, int | float)
+        policy = RetryPolicy(attempts=attempts, longest_wait=float(longest))
+        return stream_with_retries(
+            provider, request, policy, on_dropped=self._dropped, rejected=frozenset(self._rejected)
+        )
+
+    def _take(self, event: StreamEvent) -> None:
+        info = self._info
+        if isinstance(event, TextDelta | ReasoningDelta) and self._first_token is None:
+            self._first_token = monotonic()
+        self._reply.take(event)
+        match event:
+            case TextDelta(text):
+                self._publish(TurnText(info, text))
+            case ReasoningDelta(text):
+                self._publish(TurnReasoning(info, text))
+            case TextWasReasoning():
+                self._publish(TurnTextWasReasoning(info))
+                self._later(self._learn("reasoning_first", True))
+            case Notice(text):
+                self._publish(TurnNotice(info, text))
+            case Retrying(sentence, seconds):
+                self._publish(TurnRetrying(info, sentence, seconds))
+                self._later(self._record("failed", None, error=sentence))
+                self._began, self._first_token = monotonic() + seconds, None
+            case UsageReport(usage):
+                self._usage = usage
+            case Finished("length"):
+                self._publish(TurnNotice(info, "The model stopped at its longest reply; /continue goes on."))
+            case Finished("content_filter"):
+                self._publish(TurnNotice(info, "The provider's filter ended this reply."))
+            case _:
+                pass
+
+    def _dropped(self, parameter: str) -> None:
+        self._rejected.add(parameter)
+        self._later(self._learn("rejects", sorted(self._rejected)))
+
+    # The request --------------------------------------------------------------------------------------------
+
+    def _request(self, sent: Fitted, learned: dict[str, object]) -> ChatRequest:
+        parameters = {name: value for name, value in self._parameters().items() if name not in self._rejected}
+        return ChatRequest(
+            self._plan.resolution.model.model,
+            sent.messages,
+            parameters,
+            self._plan.speaker.name,
+            reasoning_first=learned.get("reasoning_first") is True,
+        )
+
+    def _parameters(self) -> dict[str, object]:
+        """The persona's, then the interaction's; a model is only sent what somebody chose."""
+        config = self._services.config.last_good()
+        name = self._plan.interaction.name
+        out: dict[str, object] = {}
+        for parameter in ("temperature", "max_tokens"):
+            value = config.get(f"interactions.{name}.{parameter}")
+            if value is not None:
+                out[parameter] = value
+        return {**out, **self._plan.speaker.parameters}
+
+    async def _messages(
+        self, message: Message, learned: dict[str, object]
+    ) -> tuple[tuple[ChatMessage, ...], int | None]:
+        """The prompt and as much of the path as could fit, read a page at a time from the newest back; the budget.
+
+        The model's context is looked up only when the request is not small, and None where nobody knows it.
+        """
+        plan = self._plan
+        guest_of = plan.owner.name if plan.speaker.name != plan.owner.name else ""
+        now = datetime.fromtimestamp(self._services.now())
+        system = system_prompt(plan.speaker, now, (), guest_of)
+        path: tuple[Message, ...] = ()
+        before, tokens, budget, looked = message.id, estimate_tokens(system), None, False
+        while True:
+            page = await on_database(
+                plan.store.database, plan.store.path, plan.conversation.id, limit=PAGE, before=before
+            )
+            path = page + path
+            tokens += sum(estimate_tokens(m.text) for m in page)
+            if tokens >= SMALL and not looked:
+                budget, looked = await self._budget(learned), True
+            if len(page) < PAGE or (budget is not None and tokens > budget):
+                break
+            before = page[0].id
+        others = self._others(path)
+        if others:
+            system = system_prompt(plan.speaker, now, others, guest_of)
+        messages = to_messages(system, path, plan.speaker.name, host=plan.owner.name if _has_guests(path) else "")
+        if plan.asked:
+            messages = (*messages, ChatMessage("user", (TextPart(plan.asked),)))
+        return messages, budget
+
+    def _others(self, path: tuple[Message, ...]) -> tuple[Persona, ...]:
+        """Who else spoke here, as far as they still are in the library."""
+        told = {self._plan.speaker.name, self._plan.owner.name}
+        names = dict.fromkeys(m.author for m in path if m.role == "assistant" and m.author not in told)
+        here = {persona.name: persona for persona in self._services.library.all() if isinstance(persona, Persona)}
+        return tuple(here[name] for name in names if name in here)
+
+    async def _budget(self, learned: dict[str, object]) -> int | None:
+        """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
+        limit = learned.get("context")
+        if not isinstance(limit, int):
+            limit = await asyncio.to_thread(known_context, self._plan.resolution.model)
+        if limit is None:
+            return None
+        wished = self._parameters().get("max_tokens")
+        room = wished if isinstance(wished, int) else 4096
+        return max(limit - min(room, limit // 4), 256)
+
+    def _tell_left_out(self) -> None:
+        assert self._sent is not None
+        count = self._sent.left_out
+        what = "message was" if count == 1 else "messages were"
+        text = f"The {count} oldest {what} left out so that the rest fits {self._plan.resolution.model}."
+        self._publish(TurnNotice(self._info, text))
+
+    # The record ---------------------------------------------------------------------------------------------
+
+    async def _keep(self, id: str) -> None:
+        """Saves what came, at least every second, whether or not anybody draws; renews the lease."""
+        plan, saved_at, told = self._plan, monotonic(), False
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            if not self._reply.changed and monotonic() - saved_at < RENEW_SECONDS:
+                continue
+            self._reply.changed = False
+            try:
+                parts = self._reply.parts()
+                await on_database(
+                    plan.store.database, plan.store.save_stream, id, parts, self._services.lease_owner, LEASE_MS
+                )
+                saved_at = monotonic()
+            except StorageError as exc:
+                self._reply.changed = True
+                if not told:
+                    told = True
+                    self._publish(TurnNotice(self._info, f"This reply cannot be saved now: {exc.sentence}"))
+
+    async def _end(self, message: Message, state: State, error: EiError | None) -> TurnEnded:
+        plan = self._plan
+        usage = self._counted()
+        cost = cost_of(plan.resolution.model, usage) if self._reply.started or usage.cost is not None else None
+        outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
+        sentence = str(error) if error else ""
+        try:
+            stored = await on_database(
+                plan.store.database, plan.store.finish, message.id, state, self._reply.parts(), error=sentence
+            )
+            if state is State.COMPLETE:
+                await on_database(
+                    plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)
+                )
+        except StorageError as exc:
+            stored = replace(message, state=state, parts=self._reply.parts(), error=sentence)
+            self._publish(
+                TurnNotice(self._info, f"This reply is on the screen only, it could not be saved: {exc.sentence}")
+            )
+        await self._record(state.value, outcome, error=sentence)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = TurnEnded(self._info, stored, outcome, error)
+        self._publish(ended)
+        return ended
+
+    def _counted(self) -> Usage:
+        if self._usage is not None:
+            return self._usage
+        if self._sent is None or not self._reply.started:
+            return Usage()
+        written = estimate_tokens(self._reply.text) + estimate_tokens(self._reply.reasoning)
+        return Usage(input_tokens=self._sent.tokens, output_tokens=written, estimated=True)
+
+    async def _record(self, outcome: str, measured: Outcome | None, *, error: str = "") -> None:
+        """Writes the call's row; a ledger that cannot be written now must not lose the reply."""
+        plan, model = self._plan, self._plan.resolution.model
+        saved = plan.store is self._services.conversations
+        usage = measured.usage if measured else Usage()
+        call = Call(
+            interaction=plan.interaction.name,
+            persona=plan.speaker.name if saved else None,
+            conversation=plan.conversation.id if saved else None,
+            message=self._info.id if saved else None,
+            trigger=plan.trigger,
+            provider=model.provider,
+            model=model.model,
+            reference=plan.resolution.reference,
+            resolved_by=plan.resolution.rank.value,
+            started_ms=int(self._services.now() * 1000),
+            input_tokens=usage.input_tokens,
+            cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            estimated=usage.estimated,
+            cost=measured.cost if measured else None,
+            first_token_ms=measured.first_token_ms if measured else None,
+            total_ms=measured.total_ms if measured else self._milliseconds(monotonic()),
+            outcome=outcome,
+            error=error,
+        )
+        try:
+            await on_database(self._services.database, self._services.calls.record, call)
+        except DiskFullError:
+            pass
+        except StorageError as exc:
+            self._services.log(f"call not recorded: {exc}")
+
+    async def _learned(self) -> dict[str, object]:
+        services = self._services
+        return await on_database(services.database, services.learned.get, str(self._plan.resolution.model))
+
+    async def _learn(self, name: str, value: object) -> None:
+        services = self._services
+        if value is None:
+            return
+        try:
+            await on_database(services.database, services.learned.set, str(self._plan.resolution.model), name, value)
+        except StorageError as exc:
+            services.log(f"not remembered: {exc}")
+
+    def _later(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _milliseconds(self, until: float | None) -> int | None:
+        return None if until is None else max(0, round((until - self._began) * 1000))
+
+
+class _Reply:
+    """What came so far. changed: since it was last saved."""
+
+    def __init__(self) -> None:
+        self.changed = False
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._opaque: list[OpaquePart] = []
+
+    def take(self, event: StreamEvent) -> None:
+        match event:
+            case TextDelta(text):
+                self._text.append(text)
+            case ReasoningDelta(text):
+                self._reasoning.append(text)
+            case TextWasReasoning():
+                self._reasoning += self._text
+                self._text.clear()
+            case OpaqueData(part):
+                self._opaque.append(part)
+            case _:
+                return
+        self.changed = True
+
+    @property
+    def started(self) -> bool:
+        return bool(self._text or self._reasoning)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    def parts(self) -> tuple[Part, ...]:
+        out: list[Part] = [ReasoningPart(self.reasoning)] if self._reasoning else []
+        if self._text:
+            out.append(TextPart(self.text))
+        return (*out, *self._opaque)
+
+
+def _all_of(messages: tuple[ChatMessage, ...]) -> Fitted:
+    return fit(messages, 1 << 60, estimate_tokens)
+
+
+def _shorter(sent: Fitted, error: TooLongError) -> int:
+    """A budget that should fit after `error`: the server's limit in its own count, where it told both counts."""
+    if error.limit and error.asked and error.asked > error.limit:
+        return max(int(sent.tokens * error.limit / error.asked * 0.85), 1)
+    return max(int(sent.tokens * 0.6), 1)
+
+
+def _has_guests(path: tuple[Message, ...]) -> bool:
+    return any(message.to for message in path)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,94 @@
+"""The grammar of model references."""
+
+from __future__ import annotations
+
+import pytest
+
+from ei.errors import UsageError
+from ei.models.reference import ModelId, ProviderNames, nearest, parse, suspicion
+
+NAMES = ProviderNames(
+    ("local", "ollama", "openai", "google", "anthropic", "x", "openrouter", "groq"),
+    {"xai": "x", "gemini": "google", "claude": "anthropic", "lmstudio": "local"},
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("google:gemini-2.5-pro", ModelId("google", "gemini-2.5-pro")),
+        ("local:google/gemma-3-12b", ModelId("local", "google/gemma-3-12b")),
+        ("ollama:qwen3:8b", ModelId("ollama", "qwen3:8b")),
+        ("openrouter:x/y:free", ModelId("openrouter", "x/y:free")),
+        ("google/gemma-3-12b", ModelId("local", "google/gemma-3-12b")),
+        ("gemini:gemini-2.5-pro", ModelId("google", "gemini-2.5-pro")),
+        ("xai:grok-5", ModelId("x", "grok-5")),
+        ("  OpenAI:gpt-5  ", ModelId("openai", "gpt-5")),
+        ({"exact": "anthropic:claude-haiku-4-5"}, ModelId("anthropic", "claude-haiku-4-5")),
+    ],
+)
+def test_what_a_person_writes_names_one_model(written: object, expected: ModelId) -> None:
+    assert parse(written, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence", "hint"),
+    [
+        (
+            "llama3.2:3b",
+            'Unknown provider "llama3.2".',
+            "Did you mean local:llama3.2:3b or ollama:llama3.2:3b?",
+        ),
+        ("opnai:gpt-5", 'Unknown provider "opnai".', "Did you mean openai:gpt-5?"),
+        ("antropic:", 'Unknown provider "antropic".', "Did you mean anthropic:MODEL?"),
+        ("openai:", '"openai:" names a provider and no model.', "Write openai:MODEL."),
+        ("", "The model reference is empty.", "Write provider:model, for example ollama:qwen3:8b."),
+        (7, "A model reference is a text, not a number.", "Write provider:model."),
+        (["openai:gpt-5"], "A model reference is a text, not a list.", "Write provider:model."),
+    ],
+)
+def test_a_malformed_reference_is_refused_with_the_nearest_right_form(
+    written: object, sentence: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(written, NAMES)
+    assert (caught.value.sentence, caught.value.hint) == (sentence, hint)
+
+
+@pytest.mark.parametrize("written", ["a b:c", "openai:gpt 5", "openai:gpt\x1b[2J", "local:a\nb"])
+def test_a_reference_with_white_space_or_controls_is_refused_without_repeating_controls(written: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(written, NAMES)
+    assert "\x1b" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [{}, {"exact": 3}, {"exact": "openai:gpt-5", "more": 1}, {"model": "x"}])
+def test_an_object_that_is_no_reference_is_refused(written: object) -> None:
+    with pytest.raises(UsageError, match="no model reference"):
+        parse(written, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("written", "likely"),
+    [
+        ("google:gemini/gemini-2.5-flash", "google:gemini-2.5-flash"),
+        ("google:google:gemini-2.5-flash", "google:gemini-2.5-flash"),
+        ("google:models/gemini-2.5-flash", "google:gemini-2.5-flash"),
+        ("openai:openai/gpt-5", "openai:gpt-5"),
+        ("openai:anthropic/claude-haiku-4-5", "anthropic:claude-haiku-4-5"),
+        ("local:google/gemma-3-12b", ""),
+        ("openrouter:google/gemini-2.5-flash", ""),
+        ("openrouter:openrouter/auto", ""),
+        ("ollama:qwen3:8b", ""),
+        ("google:gemini-2.5-flash", ""),
+        ("groq:openai/gpt-oss-20b", ""),
+    ],
+)
+def test_a_doubled_provider_is_suspicious_and_routers_are_left_alone(written: str, likely: str) -> None:
+    assert suspicion(parse(written, NAMES), NAMES) == likely
+
+
+def test_the_nearest_names_are_those_that_contain_each_other() -> None:
+    names = ["gemini-2.5-flash", "gemini-2.5-pro", "gemma-3-12b"]
+    assert nearest("gemini/gemini-2.5-flash", names)[0] == "gemini-2.5-flash"

@@ -133,6 +133,8 @@ class ChatRequest:
         an adapter renames them for its wire.
     speaker: the persona who answers.
     reasoning_first: this model was seen to begin its reasoning without an opening tag.
+    defaults: names of parameters that nobody chose; one that a model does not take is left out without a word.
+    dropped: what this model is known to reject (RejectedParameterError.parameter); an adapter does not send it.
     """
 
     model: str
@@ -140,6 +142,8 @@ class ChatRequest:
     parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
     speaker: str = ""
     reasoning_first: bool = False
+    defaults: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ class Endpoint:
     key_variables, url_variables: customary names, looked at after our own.
     max_tokens_name: what the wire calls the limit of a reply.
     usage_option: whether `stream_options.include_usage` is sent.
-    list_wire: how the list of models is read: "openai" (`{"data": [{"id"}]}` or a bare array).
+    base_url: "" where only the person can know it (azure). needs_key: whether nothing is sent without one.
+    local: runs on the person's own machine. example: a model that it plausibly has.
+    headers: sent with every request; never a secret.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Connection:
     key is left out of repr so that no log or traceback can show it.
     key_source: where the key came from, in words ("EI_OPENAI_API_KEY", ".env", "settings").
     key_problem: one sentence why there is no key although one was named (an unset reference), or "".
+    problem: one sentence why nothing can be sent at all (no address, switched off), or ""; problem_hint: what to do.
     """
 
     endpoint: Endpoint
@@ -53,6 +56,8 @@ class Connection:
     key_source: str = ""
     key_problem: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problem: str = ""
+    problem_hint: str = ""
 
     @property
     def name(self) -> str:
@@ -61,7 +66,7 @@ class Connection:
     @property
     def ready(self) -> bool:
         """Whether a request could be sent: a key is there, or none is needed."""
-        return self.key is not None or not self.endpoint.needs_key
+        return not self.problem and (self.key is not None or not self.endpoint.needs_key)
 
 
 @dataclass(frozen=True, slots=True)

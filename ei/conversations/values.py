@@ -110,3 +110,30 @@ class Hit:
     before: str
     match: str
     after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion takes, or took.
+
+    calls: rows about money that stay, without saying what they were for.
+    guest_replies: of a persona, written in conversations with others.
+    first_ms, last_ms: milliseconds since 1970 of the oldest and newest message, None without messages.
+    clean: nothing is left in the free space of the file or in its log either; False until that is done.
+    """
+
+    conversations: int = 0
+    messages: int = 0
+    calls: int = 0
+    guest_replies: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    clean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaStats:
+    """How much was talked with a persona: conversations that are not empty, and milliseconds since 1970 or None."""
+
+    conversations: int = 0
+    last_talk_ms: int | None = None

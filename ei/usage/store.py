@@ -1,0 +1,121 @@
+"""The store of calls: what every request to a model took and cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from typing import Any
+
+from ei.storage.database import Database
+from ei.storage.ids import uuid7
+from ei.usage.values import Call, Spent
+
+# Fields of Call whose column has another name (a reserved word in SQL).
+RENAMED = {"group": "grouping"}
+FLAGS = ("comparing", "blind", "chosen", "estimated")
+FIELDS = tuple(field.name for field in fields(Call))
+COLUMNS = tuple(RENAMED.get(name, name) for name in FIELDS)
+
+
+class CallStore:
+    """Safe from any thread. clock: seconds since 1970."""
+
+    def __init__(self, database: Database, owner: str = "local", clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._owner = owner
+        self._clock = clock
+
+    def record(self, call: Call) -> str:
+        """Keeps a call and gives its id.
+
+        A conversation or message that is not in this database (deleted meanwhile, or of a chat that is not saved)
+        is left out of the row.
+        """
+        values = dict(zip(FIELDS, astuple(call), strict=True))
+        values["id"] = call.id or uuid7(call.started_ms)
+        marks = ", ".join("?" * len(COLUMNS))
+        with self._database.transaction() as connection:
+            for name in ("conversation", "message"):
+                found = connection.execute(f"SELECT id FROM {name} WHERE id = ?", (values[name],)).fetchone()
+                values[name] = found[0] if found else None
+            connection.execute(
+                f"INSERT INTO calls (owner, {', '.join(COLUMNS)}) VALUES (?, {marks})", (self._owner, *values.values())
+            )
+        return str(values["id"])
+
+    def spent(
+        self,
+        since_ms: int = 0,
+        *,
+        until_ms: int | None = None,
+        conversation: str | None = None,
+        message: str | None = None,
+        persona: str | None = None,
+    ) -> Spent:
+        """Totals of the calls that started in [since_ms, until_ms), of one conversation, message, persona if given."""
+        where, values = _conditions(self._owner, since_ms, until_ms, conversation, message, persona)
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT count(*), coalesce(sum(cost), 0), count(*) - count(cost), coalesce(sum(input_tokens), 0),"
+                f" coalesce(sum(output_tokens), 0) FROM calls WHERE {where}",
+                values,
+            ).fetchone()
+        return Spent(*row)
+
+    def spent_today(self) -> Spent:
+        """Totals since midnight, local time."""
+        return self.spent(midnight_ms(self._clock()))
+
+    def calls(
+        self,
+        since_ms: int = 0,
+        *,
+        until_ms: int | None = None,
+        conversation: str | None = None,
+        message: str | None = None,
+        persona: str | None = None,
+        limit: int = 1000,
+    ) -> tuple[Call, ...]:
+        """The calls themselves, newest first."""
+        where, values = _conditions(self._owner, since_ms, until_ms, conversation, message, persona)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {', '.join(COLUMNS)} FROM calls WHERE {where} ORDER BY started_ms DESC, key DESC LIMIT ?",
+                (*values, limit),
+            ).fetchall()
+        return tuple(_call(row) for row in rows)
+
+
+def midnight_ms(now: float) -> int:
+    """The last local midnight before now (seconds since 1970), in milliseconds since 1970."""
+    day = time.localtime(now)
+    return int(time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 0, 0, 0, 0, 0, -1)) * 1000)
+
+
+def _conditions(
+    owner: str,
+    since_ms: int,
+    until_ms: int | None,
+    conversation: str | None,
+    message: str | None,
+    persona: str | None,
+) -> tuple[str, tuple[object, ...]]:
+    conditions: list[tuple[str, object]] = [("owner = ?", owner), ("started_ms >= ?", since_ms)]
+    for sql, value in (
+        ("started_ms < ?", until_ms),
+        ("conversation = ?", conversation),
+        ("message = ?", message),
+        ("persona = ?", persona),
+    ):
+        if value is not None:
+            conditions.append((sql, value))
+    return " AND ".join(sql for sql, _ in conditions), tuple(value for _, value in conditions)
+
+
+def _call(row: tuple[Any, ...]) -> Call:
+    values = dict(zip(FIELDS, row, strict=True))
+    for name in FLAGS:
+        if values[name] is not None:
+            values[name] = bool(values[name])
+    return Call(**values)

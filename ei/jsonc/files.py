@@ -70,7 +70,7 @@ def update(
                 check(value)
             if before is not None and changed == text:
                 return text
-            data = changed.encode("utf-8")
+            data = changed.encode("utf-8", "replace")
             if _read_if_there(target, create)[0] == before:
                 write_file(target, data, None if status is None else stat.S_IMODE(status.st_mode))
                 return changed

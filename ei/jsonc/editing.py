@@ -7,7 +7,7 @@ import re
 
 from ei.errors import ConfigError
 from ei.jsonc.reading import loads
-from ei.jsonc.spans import BOM, COMMENT, INLINE_SPACE, LINE_END, KeyPath, Member, Node, Step, Tree, child, mend, parse
+from ei.jsonc.spans import BOM, COMMENT, INLINE_SPACE, LINE_END, KeyPath, Node, Step, Tree, child, mend, parse
 
 
 def set_value(text: str, path: KeyPath, value: object, name: str = "") -> str:
@@ -22,10 +22,10 @@ def set_value(text: str, path: KeyPath, value: object, name: str = "") -> str:
     if tree.root is None:
         gap = "" if not text.strip(BOM) or text.endswith(("\n", "\r")) else _newline(text)
         return text + gap + _dump(_nested(path, value), "  ", "", _newline(text), expand=True) + _newline(text)
-    parent, member, node = None, None, tree.root
+    parent, node = None, tree.root
     for depth, step in enumerate(path):
         if text[node.start : node.end] == "null":
-            return _replace(text, tree, parent, member, node, _nested(path[depth:], value))
+            return _replace(text, tree, parent, node, _nested(path[depth:], value))
         found = child(node, step)
         if found is None:
             if node.kind != ("{" if isinstance(step, str) else "["):
@@ -34,13 +34,13 @@ def set_value(text: str, path: KeyPath, value: object, name: str = "") -> str:
             if isinstance(step, int) and step != len(node.members):
                 raise ConfigError(f"{_where(name)}{show_path(path[: depth + 1])} does not exist.")
             return _insert(text, tree, node, step, _nested(path[depth + 1 :], value), depth + 1 < len(path))
-        parent, member, node = node, found, found.node
+        parent, node = node, found
     old = loads(text[node.start : node.end])
     if _same(old, value):
         return text
     if tree.comments_in(node.start, node.end) and type(old) is type(value) and isinstance(old, dict | list):
         return _merge(text, path, old, value)
-    return _replace(text, tree, parent, member, node, value)
+    return _replace(text, tree, parent, node, value)
 
 
 def remove_value(text: str, path: KeyPath, name: str = "") -> str:
@@ -52,14 +52,12 @@ def remove_value(text: str, path: KeyPath, name: str = "") -> str:
         raise ConfigError(f"{_where(name)}the whole cannot be removed.")
     while True:
         tree = parse(text, name)
-        node, member, parent = tree.root, None, None
+        parent, node = None, tree.root
         for step in path:
-            if node is None or (member := child(node, step)) is None:
-                return text
-            parent, node = node, member.node
-        assert parent is not None
-        assert member is not None
-        text = _remove(text, tree, parent, member)
+            parent, node = node, None if node is None else child(node, step)
+        if parent is None or node is None:
+            return text
+        text = _remove(text, tree, parent, node)
         # Equal keys all go: else the one before would come to light.
         if isinstance(path[-1], int) or sum(other.key == path[-1] for other in parent.members) == 1:
             return text
@@ -87,21 +85,21 @@ def _insert(text: str, tree: Tree, node: Node, step: Step, value: object, expand
         return _insert_first(text, tree, node, step, value, expand)
     last = node.members[-1]
     before = node.members[-2].comma + 1 if len(node.members) > 1 else node.start + 1
-    tail = _end(_TAIL, text, last.comma + 1 if last.comma >= 0 else last.node.end)
-    remarks = tree.comments_in(last.node.end, tail)
-    own_line = LINE_END.search(text, before, last.start) is not None
+    tail = _end(_TAIL, text, last.comma + 1 if last.comma >= 0 else last.end)
+    remarks = tree.comments_in(last.end, tail)
+    own_line = LINE_END.search(text, before, last.begin) is not None
     if own_line or (remarks and text.startswith("//", remarks[-1][0])):
-        newline = _newline(text, last.start)
-        gap = newline + _indent(text, last.start)
+        newline = _newline(text, last.begin)
+        gap = newline + _indent(text, last.begin)
     else:
-        gap = text[before : last.start] if len(node.members) > 1 else " "
+        gap = text[before : last.begin] if len(node.members) > 1 else " "
         gap = gap if re.fullmatch(_PLAIN_GAP, gap) else " "
-    colon = text[last.key_end : last.node.start]
+    colon = text[last.key_end : last.start]
     label = _label(step, colon if re.fullmatch(_PLAIN_COLON, colon) else ": ")
-    written = _dump(value, unit, _indent(text, last.start), newline, flat=not own_line, expand=expand)
+    written = _dump(value, unit, _indent(text, last.begin), newline, flat=not own_line, expand=expand)
     ended = last.comma >= 0
-    middle = ("" if ended else ",") + text[last.node.end : tail] + gap + label + written + ("," if ended else "")
-    return text[: last.node.end] + middle + text[tail:]
+    middle = ("" if ended else ",") + text[last.end : tail] + gap + label + written + ("," if ended else "")
+    return text[: last.end] + middle + text[tail:]
 
 
 def _insert_first(text: str, tree: Tree, node: Node, step: Step, value: object, expand: bool) -> str:
@@ -119,9 +117,9 @@ def _insert_first(text: str, tree: Tree, node: Node, step: Step, value: object, 
     return text[:at] + added + rest + text[node.end - 1 :]
 
 
-def _replace(text: str, tree: Tree, parent: Node | None, member: Member | None, node: Node, value: object) -> str:
+def _replace(text: str, tree: Tree, parent: Node | None, node: Node, value: object) -> str:
     """text with value instead of node; comments that were inside node come before it."""
-    start = member.start if member else node.start
+    start = node.begin
     newline, unit, indent = _newline(text, start), _unit(text, tree), _indent(text, start)
     flat = parent is not None and not LINE_END.search(text, parent.start, start)
     flat = flat or (bool(node.members) and not LINE_END.search(text, node.start, node.end))
@@ -157,12 +155,12 @@ def _merge(text: str, path: KeyPath, old: dict[str, object] | list[object], new:
     return text
 
 
-def _remove(text: str, tree: Tree, parent: Node, member: Member) -> str:
-    index = parent.members.index(member)
-    start, end = member.start, member.comma + 1 if member.comma >= 0 else member.node.end
+def _remove(text: str, tree: Tree, parent: Node, node: Node) -> str:
+    index = parent.members.index(node)
+    start, end = node.begin, node.comma + 1 if node.comma >= 0 else node.end
     remarks = tree.comments_in(start, end)
     head, closed_up = text[:start], False
-    if member.comma < 0 and index > 0:
+    if node.comma < 0 and index > 0:
         comma = parent.members[index - 1].comma
         closed_up = re.fullmatch(_PLAIN_GAP, text[comma + 1 : start]) is not None
         head = text[:comma] + ("" if closed_up else text[comma + 1 : start])
@@ -230,8 +228,8 @@ def _indent(text: str, offset: int) -> str:
 def _unit(text: str, tree: Tree) -> str:
     """One level of indentation, as the first member of the root has it."""
     root = tree.root
-    if root and root.members and LINE_END.search(text, root.start, root.members[0].start):
-        return _indent(text, root.members[0].start).removeprefix(_indent(text, root.start)) or "  "
+    if root and root.members and LINE_END.search(text, root.start, root.members[0].begin):
+        return _indent(text, root.members[0].begin).removeprefix(_indent(text, root.start)) or "  "
     return "  "
 
 

@@ -62,10 +62,10 @@ def join(host: str, port: int | None) -> str:
 def complete_host(text: str) -> str:
     """OLLAMA_HOST without a scheme (`host`, `host:port`, `:port`, `[::1]`), with Ollama's own port 11434."""
     host, slash, path = text.partition("/")
-    if host.startswith(":"):
-        host = f"127.0.0.1{host}"
     if host.count(":") > 1 and not host.startswith("["):
         host = f"[{host}]"
+    elif host.startswith(":"):
+        host = f"127.0.0.1{host}"
     if not re.search(r":\d+\Z", host) or host.endswith("]"):
         host = f"{host}:11434"
     return f"http://{host}{slash}{path}"

@@ -23,6 +23,7 @@ MOST_PAGES = 50
 MOST_MODELS = 20_000
 LONGEST_ID = 300
 NEAR_SECONDS = 4.0
+SAME = 2.0  # the score of a name that differs in what is before its last slash, or in its tag
 
 
 async def list_models(connection: Connection, seconds: float = SECONDS) -> tuple[ListedModel, ...]:
@@ -61,7 +62,7 @@ def nearest(name: str, ids: Iterable[str]) -> tuple[str, ...]:
             continue
         low = id.lower()
         if tail(low) == tail(wanted) or tail(wanted) in (low, low.partition(":")[0]):
-            score = 2.0
+            score = SAME
         elif len(tail(wanted)) >= 4 and low.startswith(tail(wanted)):
             score = 1.5
         else:
@@ -70,7 +71,8 @@ def nearest(name: str, ids: Iterable[str]) -> tuple[str, ...]:
             )
         if score >= 0.6:
             scored.append((-score, len(id), id))
-    return tuple(id for _, _, id in sorted(scored)[:3])
+    best = sorted(scored)[:3]
+    return tuple(id for score, _, id in best if score == best[0][0] or best[0][0] > -SAME)
 
 
 def tail(name: str) -> str:

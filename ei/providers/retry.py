@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random as random_module
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -37,7 +36,7 @@ async def stream_with_retries(
     policy: RetryPolicy = RetryPolicy(),
     *,
     sleep: Sleep | None = None,
-    random: Callable[[], float] = random_module.random,
+    random: Callable[[], float] | None = None,
     on_dropped: Dropped | None = None,
     rejected: frozenset[str] = frozenset(),
 ) -> AsyncIterator[StreamEvent]:
@@ -47,6 +46,8 @@ async def stream_with_retries(
     the task ends it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
+    if random is None:
+        from random import random
     request = replace(request, dropped=request.dropped | rejected)
     attempt, cuts, told = 1, 0, set[Notice]()
     while True:

@@ -152,11 +152,11 @@ def leaves_in_order(loop: AbstractEventLoop, leave: Callable[[], None]) -> Itera
     """Calls leave when the program is asked to end or its terminal is closed, where signals tell so."""
     added: list[int] = []
     if sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for wanted in (signal.SIGTERM, signal.SIGHUP):
             # Only the main thread can have them.
             with contextlib.suppress(ValueError, RuntimeError):
-                loop.add_signal_handler(number, leave)
-                added.append(number)
+                loop.add_signal_handler(wanted, leave)
+                added.append(wanted)
     try:
         yield
     finally:

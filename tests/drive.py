@@ -74,10 +74,11 @@ class Terminal:
         self._answers = answers
         self._emulate = emulate
         self._background = background
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._emulator = Emulator(columns, rows, answer=self._answer, reflow=reflow)
         self._stream = pyte.ByteStream(self._emulator)
         self._ended = False
+        self._reader_stops = False
         self._master, slave = os.openpty()
         self._set_size()
         self._process = subprocess.Popen(
@@ -201,9 +202,12 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         """Changes the window's size, as a person who drags its corner."""
         with self._changed:
+            # What the program wrote for the old size is shown in the old size.
+            while select.select([self._master], [], [], 0)[0] and self._take(self._master):
+                pass
             self.columns, self.rows = columns, rows
-            self._emulator.resize(rows, columns)
             self._set_size()
+            self._emulator.resize(rows, columns)
 
     def kill(self, signal: int = signals.SIGKILL) -> None:
         """Sends a signal to the program."""
@@ -213,6 +217,14 @@ class Terminal:
         """The screen in a frame, for messages."""
         edge = "+" + "-" * self.columns + "+"
         return "\n".join([edge, *(f"|{line.ljust(self.columns)}|" for line in self.screen), edge])
+
+    def hang_up(self, timeout: float = 10.0) -> int:
+        """Takes the terminal away, as closing its window does; gives the exit code."""
+        master, self._master = self._master, -1
+        self._reader_stops = True
+        self._reader.join(2.0)
+        os.close(master)
+        return self._process.wait(timeout)
 
     def close(self) -> None:
         """Ends the program and gives the pseudo-terminal back."""
@@ -238,31 +250,40 @@ class Terminal:
             self._write(data.encode())
 
     def _read(self) -> None:
-        while True:
+        master = self._master
+        while not self._reader_stops:
             try:
-                ready, _, _ = select.select([self._master], [], [], 0.2)
-                if not ready:
-                    if self._process.poll() is not None:
+                ready, _, _ = select.select([master], [], [], 0.1)
+            except (OSError, ValueError):
+                break
+            if ready:
+                with self._changed:
+                    # Somebody who resizes may have taken it meanwhile.
+                    if select.select([master], [], [], 0)[0] and not self._take(master):
                         break
-                    continue
-                data = os.read(self._master, 65536)
-            except (OSError, ValueError) as error:
-                if isinstance(error, OSError) and error.errno not in (errno.EIO, errno.EBADF):
-                    raise
+            elif self._process.poll() is not None:
                 break
-            if not data:
-                break
-            moment = time.perf_counter()
-            with self._changed:
-                self.chunks.append((moment, data))
-                if self._emulate:
-                    self._stream.feed(data)
-                self._changed.notify_all()
-            if b"\x1b]11;?" in data:
-                self._answer(f"\x1b]11;rgb:{self._background}\x1b\\")
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+    def _take(self, master: int) -> bool:
+        """Reads what there is and shows it; False when the program has left."""
+        try:
+            data = os.read(master, 65536)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EBADF):
+                raise
+            return False
+        if not data:
+            return False
+        self.chunks.append((time.perf_counter(), data))
+        if self._emulate:
+            self._stream.feed(data)
+        if b"\x1b]11;?" in data:
+            self._answer(f"\x1b]11;rgb:{self._background}\x1b\\")
+        self._changed.notify_all()
+        return True
 
 
 def _take_terminal() -> None:

@@ -81,13 +81,23 @@ class Emulator(pyte.HistoryScreen):
         if how in (0, 2):
             self._line().wraps = False
 
+    def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
+        # tmux and others take this for clearing the screen, and keep what was there.
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0) and self._main is None:
+            used = [y for y in range(self.lines) if self._used(y)]
+            self.history.top.extend(self.buffer.pop(y) for y in range(max(used, default=-1) + 1))
+        super().erase_in_display(how, *args, **kwargs)
+        for y in range(self.cursor.y if how == 0 else 0, self.lines):
+            line: Line = self.buffer[y]
+            line.wraps = False
+
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         rows, width = lines or self.lines, columns or self.columns
         if self._main is not None:
             super().resize(rows, width)
             return
         top = list(self.history.top)
-        last = max([self.cursor.y, *(y for y in range(self.lines) if self.buffer[y])])
+        last = max([self.cursor.y, *(y for y in range(self.lines) if self._used(y))])
         drawn = [self.buffer[y] for y in range(last + 1)]
         cursor_row = len(top) + self.cursor.y
         everything = top + drawn
@@ -106,6 +116,9 @@ class Emulator(pyte.HistoryScreen):
         self.cursor.y = min(cursor_row - start, rows - 1)
         self.cursor.x = column
         self.dirty.update(range(rows))
+
+    def _used(self, y: int) -> bool:
+        return bool(_text(self.buffer[y], self.columns))
 
     def _line(self) -> Line:
         return self.buffer[self.cursor.y]

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.containers import HSplit, Window
 from prompt_toolkit.layout.controls import FormattedTextControl, UIContent, UIControl
 
 from ei.terminal.device import Device
+from ei.terminal.theme import fragments
 
 Rows = Sequence[str] | Callable[[int], Sequence[str]]
 """ANSI rows, or a function of the width that gives them."""
@@ -48,7 +49,7 @@ class _Body(UIControl):
         rows = self.rows(width)
         self.height, self.count = height, len(rows)
         self.scroll(0)
-        shown = [to_formatted_text(ANSI(row)) for row in rows[self.top : self.top + height]]
+        shown: list[StyleAndTextTuples] = [[*fragments(row)] for row in rows[self.top : self.top + height]]
         return UIContent(get_line=lambda line: shown[line], line_count=len(shown), show_cursor=False)
 
     def scroll(self, by: int) -> None:

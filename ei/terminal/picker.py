@@ -17,9 +17,13 @@ from prompt_toolkit.utils import get_cwidth
 from ei.commands.base import Choice
 from ei.terminal.device import Device
 
+_GAPS = 100
+_GAPS_FROM = 3
+"""Shorter words with gaps would fit nearly every row."""
+
 
 class Matcher:
-    """Finds rows by words typed in any order: whole words of letters first, then letters with gaps."""
+    """Finds rows by words typed in any order: those that hold the words, else those with gaps between letters."""
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self._haystacks = [f"{c.label} {c.detail} {c.group}".lower() for c in choices]
@@ -43,7 +47,8 @@ class Matcher:
                 ranked.append((rank, index))
         ranked.sort()
         self._last = (query, sorted(index for _, index in ranked))
-        return [index for _, index in ranked]
+        best = [index for rank, index in ranked if rank < _GAPS]
+        return best or [index for _, index in ranked]
 
     def _rank(self, index: int, words: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> int | None:
         haystack, label = self._haystacks[index], self._labels[index]
@@ -53,8 +58,8 @@ class Matcher:
                 rank += 0 if label.startswith(word) else 1
             elif word in haystack:
                 rank += 2
-            elif pattern.search(haystack):
-                rank += 20
+            elif len(word) >= _GAPS_FROM and pattern.search(haystack):
+                rank += _GAPS
             else:
                 return None
         return rank

@@ -24,6 +24,7 @@ from prompt_toolkit.styles import BaseStyle, Style
 from ei.commands.base import Choice
 from ei.errors import CancelledError
 from ei.platform import can_suspend, leaves_in_order, suspend
+from ei.terminal.background import Background, by_asking
 from ei.terminal.cards import Card, Cards
 from ei.terminal.completion import Complete, FunctionCompleter
 from ei.terminal.device import Device
@@ -38,6 +39,7 @@ from ei.terminal.picker import picker
 from ei.terminal.scrollback import LiveRenderer
 
 _LEAVE_SECONDS = 2.0
+_ANSWERS = {"/yes": True, "/no": False}
 
 Result = TypeVar("Result")
 
@@ -73,7 +75,6 @@ class Screen:
         color_depth: ColorDepth | None = None,
         reflows: bool = True,
         frames: bool = True,
-        char_width: Callable[[str], int] | None = None,
     ) -> None:
         self._prompt = prompt
         self._toolbar = toolbar
@@ -135,9 +136,8 @@ class Screen:
             output=output,
         )
         self._app.ttimeoutlen = 0.05
-        extra: dict[str, Any] = {"char_width": char_width} if char_width else {}
         self._app.renderer = self._renderer = LiveRenderer(
-            self._app.renderer.style, self._app.output, reflows=reflows, frames=frames, **extra
+            self._app.renderer.style, self._app.output, reflows=reflows, frames=frames
         )
         self._frames = Frames(self._app, self._renderer)
 
@@ -167,6 +167,7 @@ class Screen:
     def set_style(self, style: Mapping[str, str]) -> None:
         """Takes other styles for the live part."""
         self._app.style = _style(style)
+        self._renderer.redraw()
         self.refresh()
 
     def refresh(self) -> None:
@@ -179,6 +180,15 @@ class Screen:
         self._hint = (text, loop.time() + seconds)
         loop.call_later(seconds + 0.01, self.refresh)
         self.refresh()
+
+    def send(self, sequence: str) -> None:
+        """Sends the terminal a sequence that draws nothing and moves nothing (a clipboard, a title)."""
+        self._app.output.write_raw(sequence)
+        self._app.output.flush()
+
+    async def background(self, timeout: float = 1.0) -> Background | None:
+        """Asks the terminal whether it is dark or light, while typing goes on; None when it does not tell."""
+        return await by_asking(self._app.input, self._app.output, timeout)
 
     def clear(self) -> None:
         """Clears the screen and keeps the live part."""
@@ -218,7 +228,7 @@ class Screen:
         return self._cards.answer(yes)
 
     async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
-        """A card above the input line: y, n on an empty line, or whoever calls answer_card, settles it."""
+        """A card above the input line: y, n on an empty line, or a typed /yes, /no settles it."""
         return await self._cards.ask(question, details)
 
     async def ask(self, prompt: str, default: str = "") -> str:
@@ -297,6 +307,9 @@ class Screen:
         text = self.text
         if not text.strip():
             return
+        if (answer := _ANSWERS.get(text.strip().lower())) is not None and self.answer_card(answer):
+            self._buffer.reset()
+            return
         self._history.append_string(text)
         self._buffer.reset()
         self._folds.clear()
@@ -342,6 +355,9 @@ class Screen:
                     yield
 
     async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
+        # A lone Escape is told apart by a timer of the application that read it; one that still runs would take
+        # the first key of the page.
+        await asyncio.sleep(self._app.ttimeoutlen * 1.2)
         async with self._given_away():
             device = Device(self._app.input, self._app.output, self._app.style or _style(None), self._color_depth)
             self._nested = app = make(device)

@@ -10,7 +10,7 @@ The rows of ours are written raw: prompt_toolkit measures some emoji differently
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prompt_toolkit.application import Application
@@ -20,7 +20,8 @@ from prompt_toolkit.layout.screen import Screen as Canvas
 from prompt_toolkit.output import Output
 from prompt_toolkit.renderer import CPR_Support, Renderer
 from prompt_toolkit.styles import BaseStyle
-from prompt_toolkit.utils import get_cwidth
+
+from ei.terminal.width import cluster_width, clusters
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)")
 _RESET = "\x1b[0m"
@@ -57,15 +58,14 @@ class LiveRenderer(Renderer):
         *,
         reflows: bool = True,
         frames: bool = True,
-        char_width: Callable[[str], int] = get_cwidth,
     ) -> None:
         self._above: list[str] = []
         self._committed: list[str] = []
         self._tail: Sequence[str] = ()
         self._reflows = reflows
         self._frames = frames
-        self._char_width = char_width
         self._drawn_columns = 0
+        self._anew = False
         super().__init__(style, output)
         self.cpr_support = CPR_Support.NOT_SUPPORTED
 
@@ -76,6 +76,10 @@ class LiveRenderer(Renderer):
         self._tail = list(tail)
         return changed
 
+    def redraw(self) -> None:
+        """Makes the next frame draw everything anew, for example in other colours."""
+        self._anew = True
+
     def request_absolute_cursor_position(self) -> None:
         """Nothing: the layout starts where the cursor is, and a terminal that does not answer costs nothing."""
 
@@ -85,12 +89,9 @@ class LiveRenderer(Renderer):
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
         """Takes the live part away; what was committed and not printed yet is printed."""
-        output = self.output
-        self._go_to_top(output.get_size())
-        output.reset_attributes()
-        output.erase_down()
+        self._erase_live(self.output.get_size())
         self._print_committed()
-        output.flush()
+        self.output.flush()
         self.reset(leave_alternate_screen=leave_alternate_screen)
 
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
@@ -102,7 +103,8 @@ class LiveRenderer(Renderer):
         room = size.rows - below
         tail = list(self._tail[len(self._tail) - room :]) if room < len(self._tail) else list(self._tail)
         if (
-            self._committed
+            self._anew
+            or self._committed
             or len(tail) != len(self._above)
             or (self._last_size is not None and self._last_size != size)
             or len(tail) + max(drawn_below, below) > size.rows
@@ -132,12 +134,11 @@ class LiveRenderer(Renderer):
 
     def _redraw_all(self, tail: list[str], size: Size) -> None:
         output = self.output
-        self._go_to_top(size)
-        output.reset_attributes()
-        output.erase_down()
+        self._erase_live(size)
         self._print_committed()
         output.disable_autowrap()
         output.write_raw("".join(f"{row}{_RESET}\r\n" for row in tail))
+        self._anew = False
         self._above = tail
         self._cursor_pos = Point(x=0, y=0)
         self._last_screen = None
@@ -174,16 +175,23 @@ class LiveRenderer(Renderer):
             self._committed = []
         self.output.enable_autowrap()
 
-    def _go_to_top(self, size: Size) -> None:
-        """Moves the cursor to the first column of the first row that we drew."""
-        self.output.write_raw("\r")
-        self.output.cursor_up(self._rows_above_cursor(size.columns))
+    def _erase_live(self, size: Size) -> None:
+        """Erases what we drew and leaves the cursor on the first row of it.
+
+        Never by "erase down" from the screen's first cell: some terminals take that for clearing the screen, and
+        keep what is erased in their scrollback.
+        """
+        output = self.output
+        output.write_raw("\r")
+        output.cursor_up(self._rows_above_cursor(size.columns))
+        output.reset_attributes()
+        output.write_raw("\x1b7\x1b[2K\x1b[B\x1b[J\x1b8")
 
     def _rows_above_cursor(self, columns: int) -> int:
         rows = len(self._above) + self._cursor_pos.y
         if not self._reflows or columns >= self._drawn_columns:
             return rows
-        rows = sum(reflowed_rows(map(self._char_width, plain(row)), columns) for row in self._above)
+        rows = sum(reflowed_rows(map(cluster_width, clusters(plain(row))), columns) for row in self._above)
         canvas = self._last_screen
         if canvas is None:
             return rows + self._cursor_pos.y
@@ -194,7 +202,7 @@ class LiveRenderer(Renderer):
     def _cells(self, canvas: Canvas, y: int, stop: int | None = None) -> list[int]:
         """Widths of the characters of a row that prompt_toolkit drew, without blanks at its end."""
         row = canvas.data_buffer[y]
-        has_style = self._style_string_has_style or {}
+        has_style: Mapping[str, bool] = self._style_string_has_style or {}
         used = max((x for x, cell in row.items() if cell.char != " " or has_style.get(cell.style, False)), default=-1)
         end = used + 1 if stop is None else stop
         widths: list[int] = []

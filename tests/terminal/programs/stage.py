@@ -18,6 +18,8 @@ class Stage:
 
     def __init__(self, options: Sequence[str]) -> None:
         self.streaming = False
+        self.after: list[str] = []
+        self.at_end: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.screen = Screen(
             prompt=lambda: [("class:prompt", "you> ")],
@@ -59,12 +61,6 @@ class Stage:
         except EiError as error:
             self.screen.commit([f"{type(error).__name__}: {error}"])
 
-    def do_yes(self, _: str) -> None:
-        self.screen.answer_card(True)
-
-    def do_no(self, _: str) -> None:
-        self.screen.answer_card(False)
-
     def do_quit(self, _: str) -> None:
         self.screen.exit()
 
@@ -102,6 +98,38 @@ class Stage:
 
     def do_work(self, rest: str) -> None:
         self.start(self.work(float(rest)))
+
+    def do_commit(self, rest: str) -> None:
+        self.screen.commit([rest])
+
+    def do_bulk(self, rest: str) -> None:
+        self.screen.commit([f"bulk {n}" for n in range(int(rest))])
+
+    def do_wide(self, rest: str) -> None:
+        count = int(rest)
+        self.screen.set_tail(lambda width: [f"wide {n} ".ljust(width, ".") for n in range(count)])
+
+    def do_emoji(self, _: str) -> None:
+        rows = ["heart ❤️ family 👨‍👩‍👧 flag 🇩🇪 中文 " + "é" * n for n in range(5)]
+        self.screen.set_tail(lambda width: rows)
+
+    def do_grow(self, rest: str) -> None:
+        self.start(self.grow(int(rest)))
+
+    def do_soon(self, rest: str) -> None:
+        asyncio.get_running_loop().call_later(0.4, self.submit, rest)
+
+    def do_later(self, _: str) -> None:
+        self.after = ["after"]
+        self.at_end = ["at the end"]
+
+    async def grow(self, count: int) -> None:
+        """Ten rows that stay and one that changes."""
+        last = ["grown"]
+        self.screen.set_tail(lambda width: [*(f"steady {n}" for n in range(10)), last[0]])
+        for n in range(count):
+            last[0] = f"grown {n}"
+            await asyncio.sleep(0.003)
 
     async def stream(self, blocks: int, rows: int) -> None:
         """Each block grows in the tail row by row and is then committed."""
@@ -159,7 +187,9 @@ async def main() -> None:
     stage = Stage(sys.argv[1:])
     stage.screen.commit(["welcome"])
     await stage.screen.run()
-    print("left in order")
+    stage.screen.commit(stage.at_end)
+    print("left in order", flush=True)
+    stage.screen.commit(stage.after)
 
 
 if __name__ == "__main__":

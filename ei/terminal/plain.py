@@ -1,0 +1,111 @@
+"""How a command asks and answers where there is only a pipe or a shell: nobody is asked, replies are text."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from ei.commands.base import Choice, Document, Line, Progress, Reply
+from ei.errors import NeedsAnswerError
+from ei.terminal.clipboard import copy_text
+from ei.terminal.safe import safe
+from ei.terminal.theme import PLAIN, Theme
+
+_WIDE = 10_000
+"""A pipe has no width: nothing is wrapped for it."""
+
+
+class PlainUi:
+    """The Ui of ei.commands.base without questions. yes: what `--yes` says; quiet: show and progress say nothing.
+
+    out, err: where replies and progress go. theme: for an `out` that is a terminal.
+    """
+
+    def __init__(
+        self,
+        *,
+        yes: bool = False,
+        quiet: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        theme: Theme = PLAIN,
+    ) -> None:
+        self._yes = yes
+        self._quiet = quiet
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._theme = theme
+
+    @property
+    def interactive(self) -> bool:
+        return False
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        """True with `--yes`. Raises NeedsAnswerError without it."""
+        if self._yes:
+            return True
+        raise NeedsAnswerError(question, "Nobody can be asked here: add --yes to agree.")
+
+    def answer(self, yes: bool) -> bool:
+        """False: no question ever waits here."""
+        return False
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        """The default, where there is one and `--yes` was given. Raises NeedsAnswerError otherwise."""
+        if self._yes and default:
+            return default
+        raise _nobody(prompt)
+
+    async def secret(self, prompt: str) -> str:
+        raise _nobody(prompt)
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        raise _nobody(title)
+
+    async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        raise NeedsAnswerError("An editor needs a terminal.", "Start ei and use the command there.")
+
+    @contextlib.contextmanager
+    def progress(self, label: str) -> Iterator[Progress]:
+        """Says the label once, where a person looks at it."""
+        if not self._quiet and self._err.isatty():
+            _write(self._err, f"{safe(label)} …\n")
+        yield _Silent()
+
+    def show(self, reply: Reply) -> None:
+        """Prints a reply: as it is to a pipe, wrapped and harmless to a terminal."""
+        if self._quiet:
+            return
+        from ei.terminal.tables import render_reply
+
+        if self._out.isatty():
+            rows = render_reply(reply, shutil.get_terminal_size().columns, self._theme)
+        else:
+            rows = []
+            for item in reply.items:
+                if isinstance(item, Line | Document):
+                    rows.append(item.text.removesuffix("\n"))
+                else:
+                    rows += [row.rstrip() for row in render_reply(Reply((item,)), _WIDE, PLAIN)]
+        _write(self._out, "".join(f"{row}\n" for row in rows))
+
+    def copy(self, text: str) -> bool:
+        return copy_text(text)
+
+
+class _Silent:
+    def update(self, text: str) -> None:
+        """Nothing: a pipe has no line to draw again."""
+
+
+def _nobody(prompt: str) -> NeedsAnswerError:
+    return NeedsAnswerError(f"This needs an answer: {prompt}", "Nobody can be asked here: start ei and do it there.")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, errors="replace").decode(encoding))
+    stream.flush()

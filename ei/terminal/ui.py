@@ -1,0 +1,61 @@
+"""How a command asks on the live screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from ei.commands.base import Choice, Progress, Reply
+from ei.terminal.clipboard import copy_text
+from ei.terminal.safe import safe
+from ei.terminal.screen import Screen
+from ei.terminal.theme import Theme
+
+
+class TerminalUi:
+    """The Ui of ei.commands.base on a Screen. theme: gives the theme in use now."""
+
+    def __init__(self, screen: Screen, theme: Callable[[], Theme]) -> None:
+        self._screen = screen
+        self._theme = theme
+
+    @property
+    def interactive(self) -> bool:
+        return True
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        """Waits for the answer on a card; the question stays in the scrollback with it."""
+        yes = await self._screen.confirm(safe(question), [safe(line) for line in details])
+        self._screen.commit([self._theme().paint(f"{safe(question)} {'yes' if yes else 'no'}", "dim")])
+        return yes
+
+    def answer(self, yes: bool) -> bool:
+        return self._screen.answer_card(yes)
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        return await self._screen.ask(safe(prompt), default)
+
+    async def secret(self, prompt: str) -> str:
+        return await self._screen.secret(safe(prompt))
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        shown = [
+            replace(c, label=safe(c.label), detail=safe(c.detail), group=safe(c.group), dimmed=safe(c.dimmed))
+            for c in choices
+        ]
+        return await self._screen.choose(safe(title), shown, current)
+
+    async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        return await self._screen.edit(text, suffix)
+
+    def progress(self, label: str) -> AbstractContextManager[Progress]:
+        return self._screen.status(safe(label))
+
+    def show(self, reply: Reply) -> None:
+        from ei.terminal.tables import render_reply
+
+        self._screen.commit(render_reply(reply, self._screen.columns, self._theme()))
+
+    def copy(self, text: str) -> bool:
+        return copy_text(text, self._screen.send)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,7 +177,7 @@ class _Printer:
     def __init__(self, json: bool) -> None:
         self.json = json
         self.closed = False
-        self.on_closed = lambda: False
+        self.on_closed: Callable[[], object] = lambda: None
         self._sanitizer = Sanitizer()
         self._last = ""
 

@@ -11,11 +11,11 @@ from ei.commands.base import Command, Invocation, Item, Line, Reply, Table
 from ei.commands.conversation import short
 from ei.commands.export import as_data, as_markdown
 from ei.commands.parse import options
-from ei.commands.words import ago, plural
+from ei.commands.words import ago, clip, plural
 from ei.errors import ConfigError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from ei.conversations.values import Conversation
+    from ei.conversations.values import Conversation, Deleted, Message
     from ei.engine.session import Session
 
 PAGE = 20
@@ -162,56 +162,79 @@ async def run_delete(call: Invocation) -> Reply:
     session, words = call.session, call.words
     match words:
         case () | ("message",):
-            message = await session.last_of(None)
-            question = f"Delete the last message ({message.author or 'you'}: {_clip(_flat(message.text))})?"
-            work, arguments = session.store.delete_message, (message.id,)
+            return await _delete_message(call, await session.last_of(None))
         case ("message", id):
-            message = await session.db(session.store.find_message, id)
-            question = f"Delete the message ({message.author or 'you'}: {_clip(_flat(message.text))})?"
-            work, arguments = session.store.delete_message, (message.id,)
+            return await _delete_message(call, await session.db(session.store.find_message, id))
         case ("conversation",) | ("conversation", _):
             conversation = await _find(session, words[1]) if len(words) > 1 else await session.here()
-            question = f"Delete the conversation with {conversation.persona}: {_clip(conversation.name)}?"
-            work, arguments = session.store.delete_conversation, (conversation.id,)
+            return await _delete_conversation(call, conversation)
         case ("persona", name):
             return await _delete_persona(call, name)
         case _:
             raise UsageError(
                 "What is to be deleted?", "Write: /delete message, /delete conversation or /delete persona NAME"
             )
-    if any(running for running in session.running()):
-        raise UsageError("A reply is under way.", "Wait for it or stop it with Ctrl-C, then delete.")
-    details = await session.db(session.store.describe_deletion, *arguments)
-    if not call.yes and not await call.ui.confirm(question, [*details, "It is really gone then: no archive keeps it."]):
-        return Reply.line("Nothing was deleted.", "dim")
-    clean = await session.db(work, *arguments)
-    await session.after_deletion()
-    return _deleted("Deleted.", clean)
+
+
+async def _delete_message(call: Invocation, message: Message) -> Reply:
+    store = call.session.store
+    found = await call.session.db(store.describe_deletion, message=message.id)
+    question = f"Delete the message of {message.author or 'you'}: {clip(_flat(message.text))}?"
+    if not await _sure(call, question, found):
+        return KEPT
+    return await _gone(call, "The message is deleted.", await call.session.db(store.delete_message, message.id))
+
+
+async def _delete_conversation(call: Invocation, conversation: Conversation) -> Reply:
+    store = call.session.store
+    found = await call.session.db(store.describe_deletion, conversation=conversation.id)
+    question = f"Delete the conversation with {conversation.persona}: {clip(conversation.name)}?"
+    if not await _sure(call, question, found):
+        return KEPT
+    done = await call.session.db(store.delete_conversation, conversation.id)
+    return await _gone(call, "The conversation is deleted.", done)
 
 
 async def _delete_persona(call: Invocation, name: str) -> Reply:
-    session = call.session
-    library = session.services.library
+    session, library = call.session, call.session.services.library
     exact = library.exact_name(name)
-    if all(p.name == exact for p in library.personas()):
+    if all(persona.name == exact for persona in library.personas()):
         raise UsageError(f"{exact} is the only persona here.", "Make another first: /persona new NAME")
-    if session.running():
-        raise UsageError("A reply is under way.", "Wait for it or stop it with Ctrl-C, then delete.")
-    details = await session.db(session.store.describe_deletion, persona=exact)
-    question = f"Delete {exact}, its file, its archived copies and every conversation with it?"
-    if not call.yes and not await call.ui.confirm(question, [*details, "It is really gone then: no archive keeps it."]):
-        return Reply.line("Nothing was deleted.", "dim")
-    clean = await session.db(session.store.delete_persona, exact)
+    found = await session.db(session.store.describe_deletion, persona=exact)
+    question = f"Delete {exact}: its file, its archived copies and every conversation with it?"
+    if not await _sure(call, question, found):
+        return KEPT
+    done = await session.db(session.store.delete_persona, exact)
     library.delete(exact, archived=True)
-    await session.after_deletion()
-    return _deleted(f"{exact} is gone, with every conversation.", clean)
+    return await _gone(call, f"{exact} is gone, with every conversation.", done)
 
 
-def _deleted(text: str, clean: bool) -> Reply:
-    if clean:
-        return Reply.line(text, "good")
-    note = "Another ei is reading the database: traces leave its journal when that one ends."
-    return Reply((Line(text, "good"), Line(note, "warn")))
+KEPT = Reply.line("Nothing was deleted.", "dim")
+
+
+async def _sure(call: Invocation, question: str, found: Deleted) -> bool:
+    if call.session.running():
+        raise UsageError("A reply is under way.", "Wait for it or stop it with Ctrl-C, then delete.")
+    goes = [
+        plural(count, what, many)
+        for count, what, many in (
+            (found.conversations, "conversation", ""),
+            (found.messages, "message", ""),
+            (found.guest_replies, "reply as a guest elsewhere", "replies as a guest elsewhere"),
+        )
+        if count
+    ]
+    details = [f"What goes: {', '.join(goes)}."] if goes else []
+    return call.yes or await call.ui.confirm(question, [*details, "It is really gone then: no archive keeps it."])
+
+
+async def _gone(call: Invocation, text: str, done: Deleted) -> Reply:
+    await call.session.after_deletion()
+    data = {"conversations": done.conversations, "messages": done.messages, "clean": done.clean}
+    if done.clean:
+        return Reply.line(text, "good", data)
+    note = "Its traces leave the database file when no other ei reads it; that is tried again at the next start."
+    return Reply((Line(text, "good"), Line(note, "warn")), data)
 
 
 def complete_delete(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
@@ -287,7 +310,3 @@ def _limit(text: str) -> int:
 
 def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
-
-
-def _clip(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

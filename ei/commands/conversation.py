@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ei.commands.base import Command, Invocation, Page, Reply, Table
 from ei.commands.parse import options
-from ei.commands.words import ago, plural
+from ei.commands.words import ago, clip, plural
 from ei.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def run_undo(call: Invocation) -> Reply:
         return Reply.line("There is nothing to take back.", "dim")
     await call.session.refresh()
     first = taken[0].text.splitlines()[0] if taken[0].text else ""
-    return Reply.line(f"Taken back: {_clip(first)} ({plural(len(taken), 'message')}). /redo brings it back.", "good")
+    return Reply.line(f"Taken back: {clip(first)} ({plural(len(taken), 'message')}). /redo brings it back.", "good")
 
 
 async def run_redo(call: Invocation) -> Reply:
@@ -102,7 +102,7 @@ async def run_variants(call: Invocation) -> Reply:
             return Reply.line("The variant stays as it was.", "dim")
         number = chosen
     else:
-        rows = tuple((str(i + 1), m.model, _clip(m.text.replace("\n", " "))) for i, m in enumerate(siblings))
+        rows = tuple((str(i + 1), m.model, clip(m.text.replace("\n", " "))) for i, m in enumerate(siblings))
         return Reply((Table(("", "model", "text"), rows, index),), [m.text for m in siblings])
     if number == index:
         return Reply.line(f"Variant {number + 1} stays.", "dim")
@@ -197,7 +197,3 @@ def _number(word: str, count: int) -> int:
     if word.isascii() and word.isdigit() and 1 <= int(word) <= count:
         return int(word) - 1
     raise UsageError(f"There is no variant {word}.", f"Choose from 1 to {count}.")
-
-
-def _clip(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -107,7 +107,7 @@ PROMPT = Command(
 async def _list(session: Session) -> Reply:
     from ei.personas.library import BrokenPersona
 
-    talks = await session.db(session.store.last_talks)
+    talks = await session.db(session.store.stats)
     rows: list[tuple[str, ...]] = []
     broken: list[Item] = []
     data: list[object] = []
@@ -124,7 +124,7 @@ async def _list(session: Session) -> Reply:
         if entry.name == session.persona.name:
             current = len(rows)
         unread = session.unread.get(entry.name, 0)
-        talked = talks.get(entry.name)
+        talked = talks[entry.name].last_talk_ms if entry.name in talks else None
         rows.append(
             (
                 entry.name,
@@ -234,6 +234,6 @@ async def _clone(call: Invocation, words: Sequence[str]) -> Reply:
     persona = session.services.library.clone(source, given.rest[0])
     count = 0
     if given.has("--with-history"):
-        count = await session.db(session.store.copy_conversations, source, persona.name)
+        count = await session.db(session.store.copy_persona, source, persona.name)
     history = f" with {count} conversation{'s' if count != 1 else ''}" if given.has("--with-history") else ""
     return Reply.line(f"{persona.name} is a copy of {source}{history}. /persona {persona.name} talks with it.", "good")

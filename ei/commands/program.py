@@ -197,10 +197,8 @@ def _set(session: Session, key: str, text: str) -> Reply:
 
         parse(value, session.services.chooser.names())
     path = session.services.config.paths.settings
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        jsonc.write_new(path, settings_text())
-    jsonc.update(path, lambda old: jsonc.set_value(old, tuple(key.split(".")), value))
+    keys = tuple(key.split("."))
+    jsonc.update(path, lambda old: jsonc.set_value(old or settings_text(), keys, value), create=True)
     session.settings_changed()
     now = session.services.config.current().value(key)
     items: list[Item] = [Line(f"{key} is now {json.dumps(value, ensure_ascii=False)}", "good")]
@@ -213,8 +211,7 @@ def _init(call: Invocation) -> Reply:
     path = call.session.services.config.paths.settings
     if path.exists():
         return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    jsonc.write_new(path, settings_text())
+    jsonc.update(path, lambda old: old or settings_text(), create=True)
     return Reply.line(f"Written: {path}", "good", str(path))
 
 

@@ -46,3 +46,8 @@ def tokens(count: int | None) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 message`, `2 messages`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def clip(text: str, length: int = 60) -> str:
+    """A text cut to so many characters, with an ellipsis where something is missing."""
+    return text if len(text) <= length else text[: length - 1] + "…"

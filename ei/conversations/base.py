@@ -16,6 +16,11 @@ class StoreBase:
         self._owner = owner
         self._clock = clock
 
+    @property
+    def database(self) -> Database:
+        """Where it keeps everything; its writer thread runs what must not hold up the caller."""
+        return self._database
+
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
 

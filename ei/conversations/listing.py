@@ -108,6 +108,13 @@ class Listing(StoreBase):
             if not changed:
                 raise NotFoundError(f"That conversation is not with {persona}.")
 
+    def leave_current(self, persona: str) -> None:
+        """Lets a persona have no current conversation, until the next one begins; the one before stays."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE persona SET current_conversation = NULL WHERE owner = ? AND name = ?", (self._owner, persona)
+            )
+
     def latest(self) -> Conversation | None:
         """The conversation that the person was in last (entered or wrote in), None when there is none."""
         with self._database.read() as connection:

@@ -24,6 +24,7 @@ from ei.messages import Part, Role
 from ei.storage.ids import uuid7
 
 QUEUED_PARENT = -1
+SHORTEST_ID = 4
 
 
 class Extra(TypedDict, total=False):
@@ -90,6 +91,20 @@ class Writing(StoreBase):
         """One message. Raises NotFoundError."""
         with self._database.read() as connection:
             return fetch_message(connection, self._owner, message_id)
+
+    def find_message(self, text: str) -> Message:
+        """The message with this id, or whose id alone ends so. Raises NotFoundError, UsageError."""
+        wanted = text.strip().lower()
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"{MESSAGE_SELECT} WHERE c.owner = ? AND m.id LIKE ? ESCAPE '!' LIMIT 2",
+                (self._owner, "%" + wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_")),
+            ).fetchall()
+        if len(wanted) < SHORTEST_ID or len(rows) > 1:
+            raise UsageError(f'"{text}" is not enough to tell which message.', "Give more characters of its id.")
+        if not rows:
+            raise no_message()
+        return message_from_row(rows[0])
 
     def siblings(self, message_id: str) -> tuple[Message, ...]:
         """The variants beside and including this message, oldest first. Raises NotFoundError."""

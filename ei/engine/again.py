@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
+from ei.conversations.writing import Extra
 from ei.engine.context import fit, system_prompt, to_messages
 from ei.errors import UsageError
 from ei.messages import ChatMessage, Role, TextPart
@@ -48,8 +49,8 @@ async def retry(session: Session, written: str | None) -> None:
         await session.answer(speaker, "retry", session.after(last), request=request)
         return
 
-    def place(store: ConversationStore, fields: dict[str, object]) -> Message:
-        return store.add_variant(last.id, **fields)  # type: ignore[arg-type]
+    def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
+        return store.add_variant(last.id, (), State.STREAMING, author=speaker, **fields)
 
     speaker = session.services.library.find(last.author)
     await session.answer(speaker, "retry", place, request=request)
@@ -71,15 +72,7 @@ async def edit(session: Session, text: str) -> None:
     """Puts `text` in the place of the person's last message and asks again; the first one stays as a branch."""
     await _idle(session)
     old = await last_of(session, "user")
-    new = await session.db(
-        session.store.add_variant,
-        old.id,
-        role="user",
-        author="",
-        parts=(TextPart(text),),
-        to=old.to,
-        state=State.COMPLETE,
-    )
+    new = await session.db(session.store.add_variant, old.id, (TextPart(text),), to=old.to)
     await session.sent(new)
     speaker = session.services.library.find(old.to) if old.to else session.persona
     await session.answer(speaker, "edit", session.after(new))

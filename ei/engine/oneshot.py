@@ -53,7 +53,7 @@ async def complete(
                 case _:
                     pass
     except EiError as exc:
-        error = str(exc)
+        error = type(exc).__name__
         raise
     finally:
         reply = "".join(out)
@@ -64,7 +64,7 @@ async def complete(
         call = Call(
             interaction=interaction.name,
             persona=persona or None,
-            trigger="command",
+            triggered_by="draft",
             provider=resolution.model.provider,
             model=resolution.model.model,
             reference=resolution.reference,
@@ -80,7 +80,7 @@ async def complete(
             first_token_ms=None if first is None else round((first - began) * 1000),
             total_ms=round((monotonic() - began) * 1000),
             outcome="failed" if error else "complete",
-            error=error,
+            error=error or None,
         )
         await on_database(services.database, services.calls.record, call)
     return reply

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
+from ei.conversations.writing import Extra
 from ei.engine import again
 from ei.engine.choice import LAST_USED
 from ei.engine.events import (
@@ -31,13 +32,15 @@ from ei.engine.turn import LEASE_MS, Turn, TurnPlan
 from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError, UsageError
 from ei.messages import Role, TextPart
 from ei.models.interactions import REASONING, Interaction
+from ei.models.metadata import known_context
+from ei.models.reference import ModelId
 from ei.models.resolve import Rank, Resolution
 from ei.personas.values import Persona
 from ei.storage.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Place = Callable[[ConversationStore, dict[str, object]], Message]
+Place = Callable[[ConversationStore, str, Extra], Message]
 
 ACTIVE = "active_persona"
 FIRST_PERSONA = "ei"
@@ -120,7 +123,7 @@ class Session:
 
     async def fresh(self) -> None:
         """Starts anew with this persona; the conversation before stays in the history."""
-        await self.db(self.store.set_current, self.persona.name, None)
+        await self.db(self.store.leave_current, self.persona.name)
         await self._front(self.persona, None)
 
     async def set_incognito(self, on: bool) -> None:
@@ -172,7 +175,7 @@ class Session:
         guest = speaker.name if speaker.name != self.persona.name else ""
         if await self.busy(conversation.id):
             owner = self.services.lease_owner
-            await self.db(self.store.queue, conversation.id, parts, to=guest, lease_owner=owner, lease_ms=LEASE_MS)
+            await self.db(self.store.queue, conversation.id, parts, to=guest, lease_owner=owner)
             await self._publish_queue(conversation.id)
             self._wait_for(conversation.id)
             return
@@ -292,7 +295,21 @@ class Session:
 
     async def recent_models(self) -> tuple[str, ...]:
         """References that answered lately, newest first."""
-        return await on_database(self.services.database, self.services.calls.recent_models)
+        calls = await on_database(self.services.database, self.services.calls.calls, limit=500)
+        return tuple(dict.fromkeys(f"{call.provider}:{call.model}" for call in calls if call.outcome == "complete"))
+
+    async def on_main(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a store's method on the main database, also while the conversation is in memory only."""
+        return await on_database(self.services.database, work, *args, **kwargs)
+
+    async def context_limit(self) -> int | None:
+        """The context in tokens of the model that answered last in front, None where nobody said."""
+        if self.context_tokens is None or self.conversation is None or not self.conversation.last_model:
+            return None
+        provider, _, model = self.conversation.last_model.partition(":")
+        learned = await self.on_main(self.services.learned.get, self.conversation.last_model)
+        seen = learned.get("context")
+        return seen if isinstance(seen, int) else await asyncio.to_thread(known_context, ModelId(provider, model))
 
     def settings_changed(self) -> None:
         """Tells whoever draws that settings may look different now."""
@@ -389,9 +406,7 @@ class Session:
             current = await self.db(self.store.get, conversation)
             await self._catch_up(current)
             try:
-                message = await self.db(
-                    self.store.append, conversation, current.head, role="user", author="", parts=parts, to=to
-                )
+                message = await self.db(self.store.append, conversation, current.head, "user", "", parts, to=to)
             except HeadMovedError:
                 continue
             self._seen_head[conversation] = message.id
@@ -436,17 +451,13 @@ class Session:
             own = conversation if speaker.name == owner.name else None
             resolution = await self.services.chooser.resolve(speaker, own, REASONING, request)
             self._tell_companion(resolution, speaker)
-            fields: dict[str, object] = {
-                "role": "assistant",
-                "author": speaker.name,
-                "parts": (),
-                "state": State.STREAMING,
-                "model": str(resolution.model),
-                "reference": resolution.reference,
-                "resolved_by": resolution.rank.value,
-                "lease_owner": self.services.lease_owner,
-                "lease_ms": LEASE_MS,
-            }
+            fields = Extra(
+                model=str(resolution.model),
+                reference=resolution.reference,
+                resolved_by=resolution.rank.value,
+                lease_owner=self.services.lease_owner,
+                lease_ms=LEASE_MS,
+            )
             plan = TurnPlan(
                 store,
                 conversation,
@@ -455,7 +466,7 @@ class Session:
                 resolution,
                 REASONING,
                 trigger,
-                lambda: place(store, fields),
+                lambda: place(store, speaker.name, fields),
                 asked,
             )
             turn = Turn(self.services, plan, self._publish_turn)
@@ -557,11 +568,11 @@ class Session:
 def _after(message: Message) -> Place:
     """Places a reply behind the message it answers, or behind what another terminal put there meanwhile."""
 
-    def place(store: ConversationStore, fields: dict[str, object]) -> Message:
+    def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
         head: str | None = message.id
         for _ in range(TRIES):
             try:
-                return store.append(message.conversation, head, **fields)  # type: ignore[arg-type]
+                return store.append(message.conversation, head, "assistant", speaker, (), State.STREAMING, **fields)
             except HeadMovedError:
                 head = store.get(message.conversation).head
         raise StorageError("Another terminal keeps writing to this conversation.", "Try /retry in a moment.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
@@ -51,6 +51,7 @@ from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
 from ei.providers.retry import RetryPolicy, stream_with_retries
 from ei.usage.values import Call
+from ei.usage.values import Outcome as CallOutcome
 
 SAVE_SECONDS = 0.7
 LEASE_MS = 15_000
@@ -60,6 +61,11 @@ PAGE = 200
 SMALL = 3_000
 """Requests below this many tokens fit every model worth naming: its context is not looked up."""
 SHORTENINGS = 8
+ENDS: Mapping[State, CallOutcome] = {
+    State.COMPLETE: "complete",
+    State.CANCELLED: "cancelled",
+    State.FAILED: "failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +174,7 @@ class Turn:
         assert isinstance(attempts, int)
         assert isinstance(longest, int | float)
         policy = RetryPolicy(attempts=attempts, longest_wait=float(longest))
-        return stream_with_retries(
-            provider, request, policy, on_dropped=self._dropped, rejected=frozenset(self._rejected)
-        )
+        return stream_with_retries(provider, request, policy, on_dropped=self._dropped)
 
     def _take(self, event: StreamEvent) -> None:
         info = self._info
@@ -189,7 +193,7 @@ class Turn:
                 self._publish(TurnNotice(info, text))
             case Retrying(sentence, seconds):
                 self._publish(TurnRetrying(info, sentence, seconds))
-                self._later(self._record("failed", None, error=sentence))
+                self._later(self._record("failed", None, None))
                 self._began, self._first_token = monotonic() + seconds, None
             case UsageReport(usage):
                 self._usage = usage
@@ -207,13 +211,13 @@ class Turn:
     # The request --------------------------------------------------------------------------------------------
 
     def _request(self, sent: Fitted, learned: dict[str, object]) -> ChatRequest:
-        parameters = {name: value for name, value in self._parameters().items() if name not in self._rejected}
         return ChatRequest(
             self._plan.resolution.model.model,
             sent.messages,
-            parameters,
+            self._parameters(),
             self._plan.speaker.name,
             reasoning_first=learned.get("reasoning_first") is True,
+            dropped=frozenset(self._rejected),
         )
 
     def _parameters(self) -> dict[str, object]:
@@ -268,9 +272,8 @@ class Turn:
 
     async def _budget(self, learned: dict[str, object]) -> int | None:
         """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
-        limit = learned.get("context")
-        if not isinstance(limit, int):
-            limit = await asyncio.to_thread(known_context, self._plan.resolution.model)
+        seen = learned.get("context")
+        limit = seen if isinstance(seen, int) else await asyncio.to_thread(known_context, self._plan.resolution.model)
         if limit is None:
             return None
         wished = self._parameters().get("max_tokens")
@@ -314,7 +317,13 @@ class Turn:
         sentence = str(error) if error else ""
         try:
             stored = await on_database(
-                plan.store.database, plan.store.finish, message.id, state, self._reply.parts(), error=sentence
+                plan.store.database,
+                plan.store.finish,
+                message.id,
+                state,
+                self._reply.parts(),
+                error=sentence,
+                lease_owner=self._services.lease_owner,
             )
             if state is State.COMPLETE:
                 await on_database(
@@ -325,7 +334,7 @@ class Turn:
             self._publish(
                 TurnNotice(self._info, f"This reply is on the screen only, it could not be saved: {exc.sentence}")
             )
-        await self._record(state.value, outcome, error=sentence)
+        await self._record(ENDS[state], outcome, error)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         ended = TurnEnded(self._info, stored, outcome, error)
         self._publish(ended)
@@ -339,7 +348,7 @@ class Turn:
         written = estimate_tokens(self._reply.text) + estimate_tokens(self._reply.reasoning)
         return Usage(input_tokens=self._sent.tokens, output_tokens=written, estimated=True)
 
-    async def _record(self, outcome: str, measured: Outcome | None, *, error: str = "") -> None:
+    async def _record(self, outcome: CallOutcome, measured: Outcome | None, error: EiError | None) -> None:
         """Writes the call's row; a ledger that cannot be written now must not lose the reply."""
         plan, model = self._plan, self._plan.resolution.model
         saved = plan.store is self._services.conversations
@@ -349,7 +358,7 @@ class Turn:
             persona=plan.speaker.name if saved else None,
             conversation=plan.conversation.id if saved else None,
             message=self._info.id if saved else None,
-            trigger=plan.trigger,
+            triggered_by=plan.trigger,
             provider=model.provider,
             model=model.model,
             reference=plan.resolution.reference,
@@ -365,7 +374,8 @@ class Turn:
             first_token_ms=measured.first_token_ms if measured else None,
             total_ms=measured.total_ms if measured else self._milliseconds(monotonic()),
             outcome=outcome,
-            error=error,
+            status=error.status if isinstance(error, ProviderError) else None,
+            error=type(error).__name__ if error else None,
         )
         try:
             await on_database(self._services.database, self._services.calls.record, call)

@@ -1,0 +1,45 @@
+"""Installs what the tests need and runs every check: ruff, mypy, pytest.
+
+python3.11 tests/check.py [PYTEST ARGUMENTS]. Uses the virtual environment it runs in, else makes `.venv`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = "Scripts" if os.name == "nt" else "bin"
+
+
+def main() -> int:
+    python = Path(sys.executable) if sys.prefix != sys.base_prefix else _make_environment()
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{ROOT}[test]")
+    failed = False
+    for check in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("pytest", "-n", "auto", *sys.argv[1:]),
+    ):
+        print(f"$ {' '.join(check)}", flush=True)
+        failed |= subprocess.run([python, "-m", *check], cwd=ROOT, check=False).returncode != 0
+    return int(failed)
+
+
+def _make_environment() -> Path:
+    folder = ROOT / ".venv"
+    python = folder / BIN / ("python.exe" if os.name == "nt" else "python")
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return python
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,15 +42,20 @@ def edit_text(command: Sequence[str], text: str, suffix: str) -> str:
         path = Path(folder) / f"text{suffix}"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(text.encode("utf-8", errors="replace"))
-        try:
-            status = subprocess.run([*command, str(path)], check=False).returncode
-        except OSError as error:
-            raise ConfigError(f'The editor "{command[0]}" could not be started: {error.strerror}.') from error
-        if status != 0:
-            raise ConfigError(f'The editor "{command[0]}" ended with an error ({status}).', "Nothing was changed.")
+        edit_file(command, path)
         saved = path.read_bytes().decode("utf-8", errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
     # Editors end a file with a line end that the text did not have.
     return saved if text.endswith("\n") else saved.removesuffix("\n")
+
+
+def edit_file(command: Sequence[str], path: Path) -> None:
+    """Opens the editor on a file and waits until it has ended. Raises ConfigError when it cannot be run or fails."""
+    try:
+        status = subprocess.run([*command, str(path)], check=False).returncode
+    except OSError as error:
+        raise ConfigError(f'The editor "{command[0]}" could not be started: {error.strerror}.') from error
+    if status != 0:
+        raise ConfigError(f'The editor "{command[0]}" ended with an error ({status}).', "Nothing was taken over.")
 
 
 def _split(wish: str) -> list[str]:

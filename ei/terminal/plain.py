@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
-from ei.commands.base import Choice, Document, Line, Progress, Reply
+from ei.commands.base import Choice, Document, Line, Page, Progress, Reply
 from ei.errors import NeedsAnswerError
 from ei.terminal.clipboard import copy_text
+from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.safe import safe
 from ei.terminal.theme import PLAIN, Theme
 
@@ -21,7 +24,8 @@ _WIDE = 10_000
 class PlainUi:
     """The Ui of ei.commands.base without questions. yes: what `--yes` says; quiet: show and progress say nothing.
 
-    out, err: where replies and progress go. theme: for an `out` that is a terminal.
+    out, err: where replies and progress go. theme: for an `out` that is a terminal. editor: what $VISUAL or $EDITOR
+    says.
     """
 
     def __init__(
@@ -32,12 +36,14 @@ class PlainUi:
         out: TextIO | None = None,
         err: TextIO | None = None,
         theme: Theme = PLAIN,
+        editor: str | None = None,
     ) -> None:
         self._yes = yes
         self._quiet = quiet
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._theme = theme
+        self._editor = editor
 
     @property
     def interactive(self) -> bool:
@@ -66,7 +72,17 @@ class PlainUi:
         raise _nobody(title)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
-        raise NeedsAnswerError("An editor needs a terminal.", "Start ei and use the command there.")
+        """Opens the editor where it has a terminal. Raises NeedsAnswerError elsewhere, ConfigError without one."""
+        command = self._editor_here()
+        edited = await asyncio.to_thread(edit_text, command, text, suffix)
+        return None if edited == text else edited
+
+    async def edit_file(self, path: Path) -> None:
+        """As `edit`, on a file."""
+        await asyncio.to_thread(edit_file, self._editor_here(), path)
+
+    async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
+        raise _nobody(title)
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress]:
@@ -91,6 +107,11 @@ class PlainUi:
                 else:
                     rows += [row.rstrip() for row in render_reply(Reply((item,)), _WIDE, PLAIN)]
         _write(self._out, "".join(f"{row}\n" for row in rows))
+
+    def _editor_here(self) -> list[str]:
+        if not (sys.stdin.isatty() and self._out.isatty()):
+            raise NeedsAnswerError("An editor needs a terminal.", "Start ei and use the command there.")
+        return editor_command(self._editor)
 
     def copy(self, text: str) -> bool:
         return copy_text(text)

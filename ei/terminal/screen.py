@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from prompt_toolkit.application import Application
@@ -16,7 +17,6 @@ from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle, Style
@@ -28,7 +28,7 @@ from ei.terminal.background import Background, by_asking
 from ei.terminal.cards import Card, Cards
 from ei.terminal.completion import Complete, FunctionCompleter
 from ei.terminal.device import Device
-from ei.terminal.editor import edit_text, editor_command
+from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.folds import Folds
 from ei.terminal.forms import Form
 from ei.terminal.frames import Frames, Status, Tail
@@ -37,6 +37,7 @@ from ei.terminal.layout import STYLE, build_layout
 from ei.terminal.pager import Page, pager
 from ei.terminal.picker import picker
 from ei.terminal.scrollback import LiveRenderer
+from ei.terminal.typed import Typed
 
 _LEAVE_SECONDS = 2.0
 _ANSWERS = {"/yes": True, "/no": False}
@@ -91,7 +92,7 @@ class Screen:
         self._hint = ("", 0.0)
         self._interrupted_at = float("-inf")
         self._folds = Folds()
-        self._history = _Typed(history)
+        self._history = Typed(history)
         self._cards = Cards(self.refresh)
         self._form = Form(self._focus_form, self._focus_input)
         self._buffer = Buffer(
@@ -259,6 +260,12 @@ class Screen:
             edited = await asyncio.to_thread(edit_text, command, text, suffix)
         return None if edited == text else edited
 
+    async def edit_file(self, path: Path) -> None:
+        """Opens the editor on a file. Raises ConfigError without an editor."""
+        command = editor_command(self._editor)
+        async with self._given_away():
+            await asyncio.to_thread(edit_file, command, path)
+
     # Running
 
     async def run(self) -> None:
@@ -390,20 +397,6 @@ class Screen:
         error = context.get("exception")
         assert self._on_error is not None
         self._on_error(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
-
-
-class _Typed(History):
-    """What was typed before, loaded when the person first asks for it; keeping it is up to who gets the text."""
-
-    def __init__(self, load: Callable[[], Sequence[str]]) -> None:
-        super().__init__()
-        self._load = load
-
-    def load_history_strings(self) -> Iterable[str]:
-        return reversed(self._load())
-
-    def store_string(self, string: str) -> None:
-        """Nothing: on_submit keeps it."""
 
 
 def _style(style: Mapping[str, str] | None) -> BaseStyle:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from ei.commands.base import Choice, Progress, Reply
+from ei.commands.base import Choice, Page, Progress, Reply
+from ei.terminal import pager
 from ei.terminal.clipboard import copy_text
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
@@ -49,6 +52,13 @@ class TerminalUi:
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         return await self._screen.edit(text, suffix)
 
+    async def edit_file(self, path: Path) -> None:
+        await self._screen.edit_file(path)
+
+    async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
+        drawn = [pager.Page(f"{safe(title)} · {safe(page.title)}", partial(self._draw, page)) for page in pages]
+        return await self._screen.browse(drawn, index)
+
     def progress(self, label: str) -> AbstractContextManager[Progress]:
         return self._screen.status(safe(label))
 
@@ -59,3 +69,8 @@ class TerminalUi:
 
     def copy(self, text: str) -> bool:
         return copy_text(text, self._screen.send)
+
+    def _draw(self, page: Page, width: int) -> Sequence[str]:
+        from ei.terminal.markdown import render
+
+        return render(page.text, width, self._theme())

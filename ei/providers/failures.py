@@ -92,7 +92,7 @@ def from_exception(exc: BaseException, call: Call) -> ProviderError:
     if isinstance(status, int) and status != 200 and "APIResponseValidationError" not in kinds(exc):
         headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
         body = getattr(exc, "body", None)
-        return from_answer(Answer(status, headers, body if body is not None else str(exc)), call)
+        return from_answer(Answer(status, headers, body if body is not None else words_of(exc)), call)
     if "APIError" in kinds(exc) and isinstance(getattr(exc, "body", None), Mapping):
         return from_error_object(exc.body, call)  # type: ignore[attr-defined]
     return from_connection_failure(exc, call)
@@ -101,7 +101,7 @@ def from_exception(exc: BaseException, call: Call) -> ProviderError:
 def cause(exc: BaseException, call: Call) -> VendorError:
     """For `raise … from`: the same traceback, words that cannot hold the key."""
     name = f"{type(exc).__module__}.{type(exc).__qualname__}"
-    return VendorError(f"{name}: {clean(str(exc), call.connection)}").with_traceback(exc.__traceback__)
+    return VendorError(f"{name}: {clean(words_of(exc), call.connection)}").with_traceback(exc.__traceback__)
 
 
 def from_answer(answer: Answer, call: Call) -> ProviderError:
@@ -111,7 +111,7 @@ def from_answer(answer: Answer, call: Call) -> ProviderError:
     if 300 <= status < 400:
         hint = f"Check {url_variable(call.connection.endpoint)}: the address has moved, or a login page is in between."
         return ProviderError(f"{name} answered with a redirect ({status}).", hint, status=status, **call.common)
-    if status == 402 or code_of(answer.body) in ("insufficient_quota", "billing_hard_limit_reached"):
+    if status == 402 or code_of(answer.body) in UNPAID:
         hint = f"{ended(words) if words else ''} Check the plan and the credit of that account.".strip()
         return ProviderError(f"{name} wants to be paid first ({status}).", hint, status=status, **call.common)
     if status in (401, 403):
@@ -185,8 +185,16 @@ def no_such_model(call: Call, near: Collection[str], status: int | None = 404) -
 
 AGAIN = "The text so far is kept. /continue goes on, /retry asks again."
 
+UNPAID = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "contract_spend_limit_reached",
+    "enforced_spend_limit_reached",
+)
+
 STATUS_OF_TYPE = {
     "authentication_error": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
     "invalid_request_error": 400,
@@ -297,7 +305,7 @@ def from_connection_failure(exc: BaseException, call: Call) -> ProviderError:
         return UnreachableError(f"Nothing answers at {url}.", reach_hint(connection), **call.common)
     if names & {"TransportError", "StreamError", "APIConnectionError", "ConnectionError", "IncompleteRead"}:
         return cut_off(call)
-    words = clean(str(exc), connection)
+    words = clean(words_of(exc), connection)
     return ProviderError(f"{call.name} could not be asked: {words or type(exc).__name__}", **call.common)
 
 
@@ -331,6 +339,13 @@ def chain(exc: BaseException) -> Iterator[BaseException]:
             waiting += link.exceptions
 
 
+def words_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception:
+        return ""
+
+
 def kinds(exc: BaseException) -> set[str]:
     """The names of an exception's class and all its bases."""
     return {base.__name__ for base in type(exc).__mro__}
@@ -349,7 +364,11 @@ def error_fields(body: object) -> Mapping[str, object]:
 
 
 def code_of(body: object) -> str:
-    return str(error_fields(body).get("code") or "")
+    """The code of an error object: OpenAI's `code`, Anthropic's `details.error_code`."""
+    fields = error_fields(body)
+    details = fields.get("details")
+    inner = details.get("error_code") if isinstance(details, Mapping) else None
+    return str(inner or fields.get("code") or "")
 
 
 def said(body: object, connection: Connection, longest: int = LONGEST_QUOTE) -> str:

@@ -46,8 +46,7 @@ async def stream_with_retries(
     the task ends it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
-    if random is None:
-        from random import random
+    jitter = random or default_jitter()
     request = replace(request, dropped=request.dropped | rejected)
     attempt, cuts, told = 1, 0, set[Notice]()
     while True:
@@ -80,7 +79,7 @@ async def stream_with_retries(
             if asked is not None and asked > policy.longest_wait:
                 raise waits_too_long(error, asked) from error
             problem = error
-        seconds = delay(attempt, asked, policy, random)
+        seconds = delay(attempt, asked, policy, jitter)
         attempt += 1
         yield Retrying(sentence(problem, seconds, attempt, policy), seconds, attempt, policy.attempts)
         await (sleep or asyncio_sleep)(seconds)
@@ -137,6 +136,12 @@ def closable(events: AsyncIterator[StreamEvent]) -> _Closable:
 
 class _Closable(AsyncIterator[StreamEvent]):
     async def aclose(self) -> None: ...
+
+
+def default_jitter() -> Callable[[], float]:
+    from random import random
+
+    return random
 
 
 async def asyncio_sleep(seconds: float) -> None:

@@ -131,7 +131,8 @@ def test_a_row_that_names_nothing_is_passed_over(row: dict[str, object]) -> None
 
 
 def test_pages_of_odd_shapes_are_empty() -> None:
-    assert [read_page(page) for page in (None, 7, {}, {"data": 1}, {"data": [1, None]}, [[]])] == [[]] * 6
+    odd: list[object] = [None, 7, {}, {"data": 1}, {"data": [1, None]}, [[]]]
+    assert [read_page(page) for page in odd] == [[]] * 6
 
 
 async def test_failures_are_told() -> None:

@@ -18,7 +18,7 @@ from ei.errors import (
     TooLongError,
     UnknownModelError,
 )
-from ei.messages import ChatMessage, ChatRequest, Finished, ReasoningPart, StreamEvent, TextPart, Usage
+from ei.messages import ChatMessage, ChatRequest, Finished, ReasoningPart, StreamEvent, TextDelta, TextPart, Usage
 from ei.providers.base import Connection
 from ei.providers.endpoints import DEEPSEEK, GROQ, LOCAL, MISTRAL, OPENAI, OPENROUTER
 from ei.providers.failures import Call
@@ -334,7 +334,7 @@ def test_a_model_that_did_not_reason_this_time_still_gives_its_text() -> None:
     wire = FromWire(request, Call(Connection(LOCAL, LOCAL.base_url), "m"))
     wire.feed(delta(content="Hello!"))
     wire.feed({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    assert "".join(event.text for event in wire.end() if type(event).__name__ == "TextDelta") == "Hello!"
+    assert wire.end()[0] == TextDelta("Hello!")
 
 
 # What goes wrong.

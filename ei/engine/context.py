@@ -166,7 +166,7 @@ def _said(mark: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 
 def _wish(concept: Concept) -> float:
-    return concept.level_ideal - concept.level_current
+    return round(concept.level_ideal - concept.level_current, 6)
 
 
 def _section(heading: str, lines: Iterable[str]) -> str:
@@ -177,9 +177,10 @@ def _section(heading: str, lines: Iterable[str]) -> str:
 def _item(concept: Concept, *, wish: bool) -> str:
     """One concept on one line: its name, its description, and in words what its numbers say."""
     text = ": ".join(part for part in (_one_line(concept.name), _one_line(concept.description)) if part)
-    words = [] if concept.type == "static" else [_feeling(concept.sentiment)]
+    it = "them" if concept.type == "person" else "it"
+    words = [] if concept.type == "static" else [_feeling(concept.sentiment, it)]
     if wish:
-        words.append(_wish_words(_wish(concept)))
+        words.append(_wish_words(_wish(concept), it))
     aside = "; ".join(word for word in words if word)
     return f"{text} ({aside})" if text and aside else text
 
@@ -188,23 +189,23 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _feeling(sentiment: float) -> str:
+def _feeling(sentiment: float, it: str) -> str:
     """sentiment, -1..1, in words; the middle says nothing."""
-    for least, words in ((0.75, "you love this"), (0.4, "you like this"), (0.15, "you are fairly warm to this")):
+    for least, words in ((0.75, "you love"), (0.4, "you like"), (0.15, "you are fairly warm to")):
         if sentiment >= least:
-            return words
-    for most, words in ((-0.75, "you cannot stand this"), (-0.4, "you dislike this"), (-0.15, "you are wary of this")):
+            return f"{words} {it}"
+    for most, words in ((-0.75, "you cannot stand"), (-0.4, "you dislike"), (-0.15, "you are wary of")):
         if sentiment <= most:
-            return words
+            return f"{words} {it}"
     return ""
 
 
-def _wish_words(wish: float) -> str:
+def _wish_words(wish: float, it: str) -> str:
     """level_ideal - level_current, -1..1, in words; near 0 says nothing."""
-    for least, words in ((0.5, "you would love to talk about it"), (0.2, "you would gladly talk about it more")):
+    for least, words in ((0.5, f"you would love to talk about {it}"), (0.2, f"you would gladly talk more about {it}")):
         if wish >= least:
             return words
-    for most, words in ((-0.5, "you have had enough of it for now"), (-0.2, "do not bring it up yourself")):
+    for most, words in ((-0.5, f"you have had enough of {it} for now"), (-0.2, f"do not bring {it} up yourself")):
         if wish <= most:
             return words
     return ""

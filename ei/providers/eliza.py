@@ -19,6 +19,8 @@ WORDS_PER_SECOND = 30.0
 
 LONG_WORDS = 90
 LONG_LINES = 10
+MAX_CHARS = 20_000
+"""What of one message is looked at."""
 LOOK_BACK = 200
 """How many of the newest messages are looked at: enough for any talk, and a bound for very long ones."""
 CARE_TURNS = 6
@@ -170,7 +172,8 @@ class _Talk:
         self.script = script
         self.lexicon = script.lexicon
         self.own = [m.text for m in kept if m.role == "assistant"]
-        self.said = [re.sub(r"^\(to [^)\n]{1,60}\) ", "", m.text) for m in kept if m.role == "user" and m.name is None]
+        asked = (m.text[:MAX_CHARS] for m in kept if m.role == "user" and m.name is None)
+        self.said = [re.sub(r"^\(to [^)\n]{1,60}\) ", "", text) for text in asked]
         self.me = request.speaker[:1].upper() + request.speaker[1:] if request.speaker else "Ei"
         self.colours = script.personas.get(self.me.casefold(), {})
         self.topics = topics_in(prompt)
@@ -320,10 +323,10 @@ class _Talk:
 
     def _topic_in(self, sentences: Sequence[Sentence]) -> str:
         """One of the persona's own topics that the person has touched, and that was not spoken of yet."""
-        stems = {word.low[:6] for sentence in sentences for word in sentence.words if len(word.low) > 3}
+        stems = {_stem(word.low) for sentence in sentences for word in sentence.words if len(word.low) > 3}
         for topic in self.topics:
             words = (word.low for word in self.lexicon.words(topic))
-            own = {low[:6] for low in words if len(low) > 3 and low not in self.script.plain}
+            own = {_stem(low) for low in words if len(low) > 3 and low not in self.script.plain}
             if own & stems and not any(topic in text for text in self.own):
                 return topic
         return ""
@@ -399,6 +402,11 @@ class _Talk:
 
     def _dice(self, salt: str, sides: int) -> int:
         return crc32(f"{self.seed}\n{salt}".encode("utf-8", "replace")) % sides
+
+
+def _stem(word: str) -> str:
+    """Enough of a word to find "octopus" in "Octopuses"."""
+    return word.removesuffix("s")[:6]
 
 
 def _tokens(text: str) -> int:

@@ -120,7 +120,7 @@ class Lexicon:
         A place whose words cannot be repeated decently is missing. `clause` is there when the sentence has one.
         """
         if pattern not in self._compiled:
-            self._compiled[pattern] = self._needs(pattern), self._compile(pattern)
+            self._compiled[pattern] = self._needs(pattern), self.compile(pattern)
         needs, regex = self._compiled[pattern]
         lows = {word.low for word in sentence.words}
         if any(lows.isdisjoint(need) for need in needs):
@@ -153,7 +153,8 @@ class Lexicon:
                 needs.append(frozenset(token.split("|")))
         return tuple(needs)
 
-    def _compile(self, pattern: str) -> re.Pattern[str]:
+    def compile(self, pattern: str) -> re.Pattern[str]:
+        """A pattern as a regular expression over `Sentence.text`; its groups are the numbered places."""
         tokens = pattern.split()
         pieces = [] if tokens[0] == "^" else [r"(?<!\S)"]
         for index, token in enumerate(tokens):
@@ -233,7 +234,7 @@ class Lexicon:
                 case "you":
                     inverted = before in self._auxiliaries
                     subject = inverted or (after in self._after_subject and before not in self._before_object)
-                    out.append("I" if subject or (not before and after) else "me")
+                    out.append("I" if subject else "me")
                 case "am":
                     out.append("are")
                 case "was" | "wasn't" if "i" in near:
@@ -265,6 +266,7 @@ def fill(line: str, values: Mapping[str, str]) -> str:
     if missing:
         return ""
     text = re.sub(r"\s+([?.,:!;])", r"\1", " ".join(text.split()))
+    text = re.sub(r"\b(to|the|a|have) \1\b", r"\1", text)
     return text[:1].upper() + text[1:]
 
 
@@ -299,7 +301,7 @@ def is_code(text: str) -> bool:
 
 def is_link(text: str) -> bool:
     """Whether a text is nothing but addresses."""
-    return re.fullmatch(r"(?:(?:https?://|www\.)\S+\s*)+", text) is not None
+    return re.fullmatch(r"(?:(?:https?://|www\.)\S+(?:\s+|$))+", text) is not None
 
 
 def script_of(text: str) -> str:

@@ -79,18 +79,22 @@ class TestPrompt:
     @pytest.mark.parametrize(
         ("sentiment", "words"),
         [
-            (1.0, " (you love this)"),
-            (0.5, " (you like this)"),
-            (0.2, " (you are fairly warm to this)"),
+            (1.0, " (you love it)"),
+            (0.5, " (you like it)"),
+            (0.2, " (you are fairly warm to it)"),
             (0.0, ""),
-            (-0.2, " (you are wary of this)"),
-            (-0.5, " (you dislike this)"),
-            (-1.0, " (you cannot stand this)"),
+            (-0.2, " (you are wary of it)"),
+            (-0.5, " (you dislike it)"),
+            (-1.0, " (you cannot stand it)"),
         ],
     )
     def test_a_feeling_is_said_in_words(self, sentiment: float, words: str) -> None:
         prompt = system_prompt(persona("lena", concept("Rain", "topic", sentiment=sentiment)))
         assert f"- Rain: about Rain{words}\n" in prompt
+
+    def test_a_person_is_them_and_a_wish_of_exactly_a_half_is_one_in_spite_of_rounding(self) -> None:
+        prompt = system_prompt(persona("lena", concept("Ada", "person", 0.2, 0.7, 0.5)))
+        assert "- Ada: about Ada (you like them; you would love to talk about them)\n" in prompt
 
     def test_the_numbers_of_a_static_concept_play_no_part(self) -> None:
         prompt = system_prompt(persona("lena", concept("Never diagnose", "static", 0.0, 1.0, -1.0)))

@@ -317,7 +317,7 @@ class Screen:
         if (answer := _ANSWERS.get(text.strip().lower())) is not None and self.answer_card(answer):
             self._buffer.reset()
             return
-        self._history.append_string(text)
+        self._history.remember(text)
         self._buffer.reset()
         self._folds.clear()
         self._on_submit(text)

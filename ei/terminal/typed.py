@@ -8,11 +8,19 @@ from prompt_toolkit.history import History
 
 
 class Typed(History):
-    """What was typed before, loaded when the person first asks for it; keeping it is up to who gets the text."""
+    """What was typed before, loaded once the screen is drawn; keeping it is up to who gets the text.
+
+    load: gives what earlier sessions left, the newest last.
+    """
 
     def __init__(self, load: Callable[[], Sequence[str]]) -> None:
         super().__init__()
         self._load = load
+
+    def remember(self, text: str) -> None:
+        """Adds what was sent, unless it is the same again."""
+        if self.get_strings()[-1:] != [text]:
+            self.append_string(text)
 
     def load_history_strings(self) -> Iterable[str]:
         return reversed(self._load())

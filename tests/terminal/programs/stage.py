@@ -99,6 +99,12 @@ class Stage:
     def do_work(self, rest: str) -> None:
         self.start(self.work(float(rest)))
 
+    def do_background(self, _: str) -> None:
+        self.start(self.ask_background())
+
+    async def ask_background(self) -> None:
+        self.screen.commit([f"background {await self.screen.background()}"])
+
     def do_commit(self, rest: str) -> None:
         self.screen.commit([rest])
 

@@ -20,6 +20,7 @@ import re
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +32,7 @@ from typing import Any, Literal
 
 OPENAI_PATH = "/v1/chat/completions"
 ANTHROPIC_PATH = "/v1/messages"
+LINGER_NONE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing sends a reset
 
 
 @dataclass(slots=True)
@@ -437,7 +439,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._end_stream()
             case Cut(how=how):
                 if how == "reset":
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
                     self.connection.close()
                 self.close_connection = True
             case StreamError(message=message, type=kind, code=code):

@@ -121,7 +121,7 @@ def from_answer(answer: Answer, call: Call) -> ProviderError:
         return error
     if is_busy(status):
         wait = retry_after(answer)
-        hint = words if words and not is_page(answer.body) else ""
+        hint = f"It said: {ended(words)} {AGAIN_LATER}" if words else AGAIN_LATER
         return BusyError(f"{name} is busy ({status}).", hint, status=status, retry_after=wait, **call.common)
     if is_page(answer.body):
         return web_page(call, status)
@@ -191,6 +191,8 @@ UNPAID = (
     "contract_spend_limit_reached",
     "enforced_spend_limit_reached",
 )
+
+AGAIN_LATER = "Try again in a while: /retry"
 
 STATUS_OF_TYPE = {
     "authentication_error": 401,

@@ -90,7 +90,12 @@ def test_unknown_model() -> None:
 def test_busy(status: int) -> None:
     error = answered(status, "<html>Bad gateway</html>")
     assert isinstance(error, BusyError)
-    assert str(error) == f"openai is busy ({status})."
+    assert str(error) == f"openai is busy ({status}). Try again in a while: /retry"
+
+
+def test_a_server_that_says_why_it_is_busy_is_quoted() -> None:
+    error = answered(503, said("Loading model"))
+    assert str(error) == "openai is busy (503). It said: Loading model. Try again in a while: /retry"
 
 
 @pytest.mark.parametrize("status", [402, 429])

@@ -19,11 +19,11 @@ def stage(
     reflow: bool = True,
     env: dict[str, str] | None = None,
 ) -> Terminal:
-    """The stage, once its toolbar is there. options: "vi", "ctrl-j-sends", "cuts"."""
+    """The stage, once it is ready. options: "vi", "ctrl-j-sends", "cuts"; "lines" is the screen of a dumb terminal."""
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **(env or {})}
     command = [sys.executable, "-m", "tests.terminal.programs.stage", *options]
     terminal = Terminal(command, columns, rows, environment, ROOT, answers=answers, reflow=reflow)
-    terminal.wait_for(f"toolbar {columns}")
+    terminal.wait_for("you>" if "lines" in options else f"toolbar {columns}")
     return terminal
 
 

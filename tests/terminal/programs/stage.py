@@ -6,9 +6,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ei.commands.base import Choice
 from ei.errors import EiError
+from ei.terminal.linescreen import LineScreen
 from ei.terminal.pager import Page
 from ei.terminal.screen import Screen
 
@@ -21,7 +23,8 @@ class Stage:
         self.after: list[str] = []
         self.at_end: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.screen = Screen(
+        make: Callable[..., Any] = LineScreen if "lines" in options else Screen
+        self.screen: Screen = make(
             prompt=lambda: [("class:prompt", "you> ")],
             toolbar=lambda width: [("class:toolbar", f"toolbar {width}")],
             on_submit=self.submit,

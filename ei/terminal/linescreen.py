@@ -1,0 +1,244 @@
+"""The screen of a terminal that only takes lines (TERM=dumb, an editor's shell): the same calls, without drawing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TextIO
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
+
+from ei.commands.base import Choice
+from ei.errors import CancelledError, NeedsAnswerError
+from ei.terminal.background import Background
+from ei.terminal.cards import Card, Cards
+from ei.terminal.editor import edit_file, edit_text, editor_command
+from ei.terminal.frames import Status, Tail
+from ei.terminal.pager import Page
+from ei.terminal.scrollback import plain
+
+COLUMNS = 80
+_QUIET_SECONDS = 0.2
+"""The prompt comes back when nothing was printed for so long."""
+
+_LEAVE_SECONDS = 2.0
+_ANSWERS = {"y": True, "yes": True, "/yes": True, "n": False, "no": False, "/no": False}
+
+
+class LineScreen:
+    """Reads lines and prints rows; takes the arguments of `Screen` and leaves out what it cannot do."""
+
+    def __init__(
+        self,
+        *,
+        prompt: Callable[[], StyleAndTextTuples],
+        on_submit: Callable[[str], None],
+        on_interrupt: Callable[[], bool] = lambda: False,
+        on_error: Callable[[BaseException], None] | None = None,
+        editor: str | None = None,
+        source: TextIO | None = None,
+        target: TextIO | None = None,
+        **_: Any,
+    ) -> None:
+        self._prompt = prompt
+        self._on_submit = on_submit
+        self._on_interrupt = on_interrupt
+        self._on_error = on_error
+        self._editor = editor
+        self._source = source or sys.stdin
+        self._target = target or sys.stdout
+        self._cards = Cards(lambda: None)
+        self._asked: asyncio.Future[str] | None = None
+        self._lock = asyncio.Lock()
+        self._left: asyncio.Event | None = None
+        self._prompting: asyncio.TimerHandle | None = None
+        self._at_prompt = False
+        self._interrupted_at = float("-inf")
+
+    @property
+    def columns(self) -> int:
+        return COLUMNS
+
+    @property
+    def text(self) -> str:
+        """Always "": what is being typed is the terminal's own until Enter."""
+        return ""
+
+    def set_text(self, text: str) -> None:
+        """Says what would be put on the input line; it cannot be put there."""
+        if text:
+            self.commit([f"Not sent: {text}"])
+
+    def insert(self, text: str) -> None:
+        self.set_text(text)
+
+    def commit(self, rows: Sequence[str]) -> None:
+        """Prints rows without their colours."""
+        self._write(("\n" if self._at_prompt else "") + "".join(f"{plain(row).rstrip()}\n" for row in rows))
+        self._at_prompt = False
+        self._ask_again()
+
+    def set_tail(self, source: Tail | None) -> None:
+        """Nothing: rows are printed once they are finished."""
+
+    def set_queued(self, texts: Sequence[str]) -> None:
+        """Nothing: what is typed stays where it was typed."""
+
+    def set_style(self, style: Mapping[str, str]) -> None:
+        """Nothing: there are no colours."""
+
+    def refresh(self) -> None:
+        """Nothing: nothing is drawn twice."""
+
+    def hint(self, text: str, seconds: float = _LEAVE_SECONDS) -> None:
+        self.commit([text])
+
+    def send(self, sequence: str) -> None:
+        """Nothing: the terminal knows no sequences."""
+
+    def clear(self) -> None:
+        """Nothing: what was printed stays."""
+
+    async def background(self, timeout: float = 1.0) -> Background | None:
+        return None
+
+    def status(self, label: str) -> AbstractContextManager[Status]:
+        """Says the label once."""
+
+        @contextlib.contextmanager
+        def said() -> Iterator[Status]:
+            self.commit([f"{label} …"])
+            yield Status(label, lambda: None)
+
+        return said()
+
+    @property
+    def pending_card(self) -> Card | None:
+        return self._cards.current
+
+    def answer_card(self, yes: bool) -> bool:
+        return self._cards.answer(yes)
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        self.commit([question, *details, "(yes or no)"])
+        return await self._cards.ask(question, details)
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        """The next line; an empty one means the default. Raises CancelledError on Ctrl-C."""
+        async with self._lock:
+            self.commit([f"{prompt} [{default}]" if default else prompt])
+            self._asked = asyncio.get_running_loop().create_future()
+            try:
+                return await self._asked or default
+            finally:
+                self._asked = None
+
+    async def secret(self, prompt: str) -> str:
+        """Refused: what is typed here would be shown. Raises NeedsAnswerError."""
+        raise NeedsAnswerError("This terminal cannot hide what is typed.", "Set the key in the environment instead.")
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        """A numbered list; an empty line leaves it."""
+        shown = [f"{n}  {c.label}  {c.detail}{' (current)' * (c.key == current)}" for n, c in enumerate(choices, 1)]
+        self.commit([title, *shown])
+        while answer := (await self.ask("Number or name, empty to leave:")).strip():
+            if answer.isdecimal() and 0 < int(answer) <= len(choices):
+                return choices[int(answer) - 1].key
+            fitting = [choice.key for choice in choices if answer in (choice.key, choice.label)]
+            if fitting:
+                return fitting[0]
+        return None
+
+    async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
+        self.commit([title, *(rows(COLUMNS) if callable(rows) else rows)])
+
+    async def browse(self, pages: Sequence[Page], index: int = 0) -> int | None:
+        """All pages one after the other, then a number."""
+        for number, page in enumerate(pages, 1):
+            rows = page.rows(COLUMNS) if callable(page.rows) else page.rows
+            self.commit([f"[{number}] {page.title}", *rows, ""])
+        answer = (await self.ask("Number, empty to leave:")).strip()
+        return int(answer) - 1 if answer.isdecimal() and 0 < int(answer) <= len(pages) else None
+
+    async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        edited = await asyncio.to_thread(edit_text, editor_command(self._editor), text, suffix)
+        return None if edited == text else edited
+
+    async def edit_file(self, path: Path) -> None:
+        await asyncio.to_thread(edit_file, editor_command(self._editor), path)
+
+    async def run(self) -> None:
+        """Reads lines until `exit` or the end of the input."""
+        loop = asyncio.get_running_loop()
+        self._left = asyncio.Event()
+        # A thread that waits for a line cannot be stopped; a daemon does not hold up the end.
+        threading.Thread(target=self._read, args=(loop,), daemon=True).start()
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._ask_again()
+        try:
+            await self._left.wait()
+        finally:
+            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+                loop.remove_signal_handler(signal.SIGINT)
+            if self._prompting is not None:
+                self._prompting.cancel()
+            self._cards.cancel(CancelledError("The program is being left."))
+
+    def exit(self) -> None:
+        if self._left is not None:
+            self._left.set()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        # The loop may be closed by then.
+        with contextlib.suppress(RuntimeError, OSError):
+            for line in iter(self._source.readline, ""):
+                loop.call_soon_threadsafe(self._line, line.rstrip("\r\n"))
+            loop.call_soon_threadsafe(self.exit)
+
+    def _line(self, line: str) -> None:
+        self._at_prompt = False
+        self._ask_again()
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(line)
+        elif self._cards.current is not None and (answer := _ANSWERS.get(line.strip().lower())) is not None:
+            self._cards.answer(answer)
+        elif line.strip():
+            try:
+                self._on_submit(line)
+            except Exception as error:
+                if self._on_error is None:
+                    raise
+                self._on_error(error)
+
+    def _interrupt(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_exception(CancelledError("Left unanswered."))
+        elif not self._on_interrupt():
+            if now - self._interrupted_at <= _LEAVE_SECONDS:
+                self.exit()
+            self._interrupted_at = now
+
+    def _ask_again(self) -> None:
+        if self._left is None or self._at_prompt:
+            return
+        if self._prompting is not None:
+            self._prompting.cancel()
+        self._prompting = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._show_prompt)
+
+    def _show_prompt(self) -> None:
+        self._write(fragment_list_to_text(self._prompt()))
+        self._at_prompt = True
+
+    def _write(self, text: str) -> None:
+        encoding = self._target.encoding or "utf-8"
+        self._target.write(text.encode(encoding, errors="replace").decode(encoding))
+        self._target.flush()

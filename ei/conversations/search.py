@@ -15,6 +15,12 @@ AROUND = 60
 """How many characters of the text are given before and after a hit."""
 
 
+_SPACELESS = re.compile(f"[{index.SPACELESS}]")
+# Where FTS5 sees a word begin and end: beside anything but a letter or digit, or beside a script without spaces.
+_BEGINNING = rf"(?<![^\W_{index.SPACELESS}])"
+_END = rf"(?![^\W_{index.SPACELESS}])"
+
+
 class Search(StoreBase):
     def search(
         self, words: str, limit: int = 20, before_key: int | None = None, persona: str | None = None
@@ -55,11 +61,14 @@ class Finder:
     def __init__(self, words: str) -> None:
         patterns = []
         for text, whole in index.query_pieces(words):
-            # What FTS5 sees as several words in a row may have anything but letters between them.
-            tokens = [re.escape(token) for token in re.findall(r"\w+", index.indexed_text(fold(text)[0]))]
+            tokens = re.findall(r"[^\W_]+", fold(index.indexed_text(text))[0])
             if tokens:
-                start = "" if re.match(f"[{index.SPACELESS}]", tokens[0]) else r"(?<!\w)"
-                patterns.append(start + r"\W*".join(tokens) + (r"(?!\w)" if whole and tokens[-1].isascii() else ""))
+                pattern = "" if _SPACELESS.match(tokens[0]) else _BEGINNING
+                for before, token in zip(["", *tokens], tokens, strict=False):
+                    if before:
+                        pattern += r"[\W_]*" if _SPACELESS.match(before) or _SPACELESS.match(token) else r"[\W_]+"
+                    pattern += re.escape(token)
+                patterns.append(pattern + (_END if whole and not _SPACELESS.match(tokens[-1]) else ""))
         self._patterns = [re.compile(pattern) for pattern in patterns]
 
     def in_context(self, text: str) -> tuple[str, str, str]:
@@ -86,7 +95,9 @@ def fold(text: str) -> tuple[str, Sequence[int]]:
         folded = known.get(character)
         if folded is None:
             folded = known[character] = "".join(
-                piece for piece in unicodedata.normalize("NFKD", character).lower() if not unicodedata.combining(piece)
+                piece
+                for piece in unicodedata.normalize("NFKD", character).casefold()
+                if not unicodedata.combining(piece)
             )
         characters.append(folded)
         places.extend([place] * len(folded))

@@ -139,18 +139,21 @@ class Writing(StoreBase):
         return tuple(message_from_row(row) for row in rows)
 
     def recent_inputs(self, limit: int) -> tuple[str, ...]:
-        """What the person sent last, newest first, each text once."""
+        """What the person sent last, newest first, each text once.
+
+        Looks at the last 20 * limit messages of the person at most.
+        """
         texts: dict[str, None] = {}
         before = tree.ALL
         with self._database.read() as connection:
-            while len(texts) < limit:
+            for _ in range(20):
                 rows = connection.execute(
                     "SELECT m.key, m.text FROM message m JOIN conversation c ON c.key = +m.conversation"
                     " WHERE m.key < ? AND m.role = 'user' AND c.owner = ? ORDER BY m.key DESC LIMIT ?",
                     (before, self._owner, limit),
                 ).fetchall()
-                texts.update((text, None) for _, text in rows if text and len(texts) < limit + limit)
-                if len(rows) < limit:
+                texts.update((text, None) for _, text in rows if text)
+                if len(rows) < limit or len(texts) >= limit:
                     break
                 before = rows[-1][0]
         return tuple(texts)[:limit]

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from ei.errors import ProviderError
 from ei.messages import StreamEvent
-from ei.providers.failures import Call, cause, clean, cut_off, from_error_object, from_exception, web_page
+from ei.providers.failures import Call, cause, cut_off, from_error_object, from_exception, web_page
+from ei.providers.quoting import clean
 from ei.providers.sse import LONGEST, ServerEvent, SseDecoder, TooMuchError
 
 DRAIN_SECONDS = 0.2

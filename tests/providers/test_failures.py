@@ -30,8 +30,9 @@ from ei.errors import (
 )
 from ei.providers.base import Connection, Endpoint
 from ei.providers.endpoints import GOOGLE, LOCAL, OLLAMA, OPENAI
-from ei.providers.failures import Answer, Call, cause, clean, from_answer, from_exception, missing_key, no_such_model
+from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, missing_key, no_such_model
 from ei.providers.openai_chat import OpenAIChat
+from ei.providers.quoting import clean
 from tests.providers.helpers import KEY, asks, heard, openai_at
 from tests.wire import Status, WireServer
 

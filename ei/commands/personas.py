@@ -105,7 +105,7 @@ PROMPT = Command(
 
 
 async def _list(session: Session) -> Reply:
-    from ei.personas.library import BrokenPersona
+    from ei.personas.values import BrokenPersona
 
     talks = await session.db(session.store.stats)
     rows: list[tuple[str, ...]] = []

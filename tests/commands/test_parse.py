@@ -77,7 +77,7 @@ def test_arguments_are_split_as_a_shell_does_and_never_lost(text: str, words: tu
 
 def test_options_are_taken_apart_and_an_unknown_one_is_refused() -> None:
     found = options(("--with=a:b", "x", "--here", "--", "--y"), ("--here",), ("--with",))
-    assert (found.values, found.flags, found.rest) == ({"--with": "a:b"}, {"--here"}, ("x", "--y"))
+    assert (dict(found.values), set(found.flags), found.rest) == ({"--with": "a:b"}, {"--here"}, ("x", "--y"))
     with pytest.raises(UsageError, match="There is no option --heer") as caught:
         options(("--heer",), ("--here",))
     assert caught.value.hint == "Did you mean --here?"

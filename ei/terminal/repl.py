@@ -1,0 +1,429 @@
+"""The chat: what the person types goes to the session, what the session tells is drawn on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from ei.commands.base import Command, Invocation
+from ei.commands.conversation import short
+from ei.commands.parse import Say, Use, parse_line, words_of
+from ei.commands.table import all_commands
+from ei.engine.events import (
+    Elsewhere,
+    Event,
+    GivenBack,
+    Leave,
+    MessageSent,
+    Opened,
+    QueueChanged,
+    Refused,
+    SettingsChanged,
+    Told,
+    TurnEnded,
+    TurnNotice,
+    TurnReasoning,
+    TurnRetrying,
+    TurnStarted,
+    TurnText,
+    TurnTextWasReasoning,
+)
+from ei.engine.session import Session
+from ei.errors import CancelledError, EiError
+from ei.models.interactions import REASONING
+from ei.terminal.safe import safe
+from ei.terminal.screen import Screen
+from ei.terminal.suggest import suggester
+from ei.terminal.theme import Theme
+from ei.terminal.toolbar import Status, toolbar
+from ei.terminal.width import clip, wrap
+
+HISTORY = 1000
+ORDER_SECONDS = 0.5
+"""How long a line may hold up the next one: commands that are quick take effect in the order typed."""
+RECLAIM_SECONDS = 15.0
+WELCOMED = "welcomed"
+
+
+class Themes(Protocol):
+    """Gives the theme in use; `find_background` asks the terminal, and tells whether that changed the theme."""
+
+    def __call__(self) -> Theme: ...
+
+    async def find_background(self, screen: Screen) -> bool: ...
+
+
+class Repl:
+    """One person at one terminal.
+
+    make_screen: builds the screen from the callbacks it is given, so that a test can give it its own terminal.
+    """
+
+    def __init__(self, session: Session, theme: Themes, make_screen: Callable[..., Screen]) -> None:
+        self._session = session
+        self._theme = theme
+        self._commands: tuple[Command, ...] = all_commands()
+        self._replies: dict[str, Any] = {}
+        self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._spent: tuple[int | None, int | None, bool] = (0, 0, False)
+        self._limit: int | None = None
+        self._typed: list[str] = []
+        self._model = ""
+        self._waiting = False
+        config = session.services.config.current()
+        self.screen = make_screen(
+            prompt=self._prompt,
+            toolbar=self._toolbar,
+            on_submit=self._submit,
+            on_interrupt=self._interrupt,
+            on_picker=lambda: self._submit("/model pick"),
+            on_error=self._failed,
+            complete=suggester(session, self._commands),
+            history=self._history,
+            editing_mode=str(config.get("display.keys")),
+            ctrl_j=str(config.get("display.ctrl_j")),
+            style=self._theme().prompt_styles(),
+        )
+        from ei.terminal.ui import TerminalUi
+
+        self.ui = TerminalUi(self.screen, self._theme)
+        session.listen(self._take)
+
+    async def run(self, conversation: str | None = None, *, incognito: bool = False) -> None:
+        """Talks until the person leaves; prints then how to come back."""
+        session = self._session
+        self._say(self._banner(), "meta")
+        for warning in session.services.config.current().warnings:
+            self._say(warning, "warn")
+        if incognito:
+            await session.set_incognito(True)
+        else:
+            await session.open(None, conversation)
+        worker = asyncio.create_task(self._in_order())
+        self._start(self._after_prompt())
+        self._start(self._reclaim())
+        try:
+            await self.screen.run()
+        finally:
+            worker.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(worker, *self._tasks, return_exceptions=True)
+            await session.close()
+        if session.conversation is not None and not session.incognito:
+            self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
+
+    # What the person does -----------------------------------------------------------------------------------
+
+    def _submit(self, text: str) -> None:
+        self._typed.append(text)
+        self._work.put_nowait(self._line(text))
+
+    async def _in_order(self) -> None:
+        while True:
+            task = self._start(await self._work.get())
+            await asyncio.wait({task}, timeout=ORDER_SECONDS)
+
+    async def _line(self, text: str) -> None:
+        session = self._session
+        try:
+            match parse_line(text, self._commands, self._people()):
+                case Use(command, arguments):
+                    self._echo(text)
+                    await self._command(command, arguments)
+                case Say(words, to):
+                    try:
+                        await session.send(words, to)
+                    except EiError as exc:
+                        # Nothing that was typed is lost: what could not be kept is on the input line again.
+                        self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
+                        self._complain(exc)
+        except EiError as exc:
+            self._echo(text)
+            self._complain(exc)
+        except asyncio.CancelledError:
+            raise
+        except Exception as exc:
+            self._failed(exc)
+
+    async def _command(self, command: Command, text: str) -> None:
+        why = command.available(self._session) if command.available else ""
+        if why:
+            self._say(why, "warn")
+            return
+        call = Invocation(self._session, self.ui, text, words_of(text))
+        try:
+            reply = await command.run(call)
+        except CancelledError:
+            self._say("Left as it was.", "meta")
+            return
+        self.ui.show(reply)
+        self._look_at_model()
+
+    def _interrupt(self) -> bool:
+        if self._session.stop():
+            return True
+        if self._waiting:
+            self._start(self._give_back())
+            return True
+        return False
+
+    async def _give_back(self) -> None:
+        self._take(GivenBack(await self._session.give_back()))
+
+    def _people(self) -> Mapping[str, str]:
+        out: dict[str, str] = {}
+        for persona in self._session.services.library.personas():
+            for name in (persona.name, *persona.aliases):
+                out[name.lower()] = persona.name
+        return out
+
+    def _history(self) -> Sequence[str]:
+        stored = self._session.services.conversations.recent_inputs(HISTORY)
+        return [*reversed(stored), *self._typed]
+
+    # What the session tells ---------------------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        from ei.terminal import replies
+
+        match event:
+            case MessageSent(message):
+                if self._is_front(message.conversation):
+                    self._commit(replies.message_rows(self._look(), message, self._gutter(), self.screen.columns))
+            case TurnStarted(turn):
+                live = self._replies[turn.conversation] = replies.LiveReply(turn, self._look)
+                if self._is_front(turn.conversation):
+                    self._commit(live.show(self._gutter(turn.speaker), self.screen.columns))
+                    self.screen.set_tail(live.tail)
+            case TurnText(turn, text):
+                self._commit(self._replies[turn.conversation].text(text))
+            case TurnReasoning(turn, text):
+                self._replies[turn.conversation].reasoning(text)
+            case TurnTextWasReasoning(turn):
+                self._commit(self._replies[turn.conversation].text_was_reasoning())
+            case TurnRetrying(turn, sentence, seconds):
+                self._replies[turn.conversation].waiting(sentence, seconds)
+                if self._is_front(turn.conversation):
+                    self._say(sentence, "warn", indent=self._gutter())
+            case TurnNotice(turn, text):
+                self._say(
+                    text if self._is_front(turn.conversation) else f"{turn.speaker}: {text}",
+                    "warn",
+                    indent=self._gutter(),
+                )
+            case TurnEnded(turn, message, outcome, error):
+                live = self._replies.pop(turn.conversation)
+                if self._is_front(turn.conversation):
+                    self.screen.set_tail(None)
+                    self._commit(live.end(message, outcome, error))
+                elif error is not None:
+                    self._say(f"{turn.speaker}: {error}", "error")
+                self._start(self._count())
+            case Refused(conversation, speaker, error):
+                if self._is_front(conversation):
+                    self._complain(error)
+                else:
+                    self._say(f"{speaker}: {error}", "error")
+            case QueueChanged(conversation, waiting):
+                if self._is_front(conversation):
+                    self._waiting = bool(waiting)
+                    self.screen.set_queued([message.text for message in waiting])
+            case GivenBack(text):
+                if text:
+                    self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
+                self._waiting = False
+                self.screen.set_queued(())
+            case Opened():
+                self._opened(event)
+            case Elsewhere(conversation, messages):
+                if self._is_front(conversation):
+                    for message in messages:
+                        self._commit(replies.message_rows(self._look(), message, self._gutter(), self.screen.columns))
+            case Told(text, style):
+                self._say(text, {"dim": "meta"}.get(style, style))
+            case SettingsChanged():
+                self.screen.set_style(self._theme().prompt_styles())
+                self._look_at_model()
+            case Leave():
+                self.screen.exit()
+
+    def _opened(self, event: Opened) -> None:
+        from ei.terminal import replies
+
+        for live in self._replies.values():
+            live.hide()
+        self.screen.set_tail(None)
+        self.screen.set_queued(())
+        self._waiting = False
+        rows = ["", self._rule(event.persona)]
+        recap = int(str(self._session.services.config.last_good().get("display.recap")))
+        shown = [m for m in event.recap if not (m.state.value == "streaming" and event.conversation in self._replies)]
+        shown = shown[-recap:] if recap else []
+        if event.total > len(shown) and event.total:
+            left = event.total - len(shown)
+            rows.append(self._theme().paint(f"… {left:,} earlier message{'s' if left != 1 else ''}", "meta"))
+        for message in shown:
+            rows += replies.message_rows(self._look(), message, self._gutter(), self.screen.columns)
+        live = self._replies.get(event.conversation) if event.conversation else None
+        if live is not None:
+            rows += live.show(self._gutter(live.turn.speaker), self.screen.columns)
+            self.screen.set_tail(live.tail)
+        self._commit(rows)
+        self._look_at_model()
+        self._start(self._count())
+
+    # What is drawn ------------------------------------------------------------------------------------------
+
+    def _is_front(self, conversation: str) -> bool:
+        front = self._session.conversation
+        return front is not None and front.id == conversation
+
+    def _commit(self, rows: Sequence[str]) -> None:
+        if rows:
+            self.screen.commit(rows)
+
+    def _say(self, text: str, style: str = "meta", indent: int = 0) -> None:
+        width = max(self.screen.columns - indent, 20)
+        rows = [" " * indent + self._theme().paint(row, style) for row in wrap(safe(text), width)]
+        self.screen.commit(rows)
+
+    def _complain(self, error: EiError) -> None:
+        self._say(error.sentence, "error")
+        if error.hint:
+            self._say(error.hint, "meta")
+
+    def _echo(self, text: str) -> None:
+        self.screen.commit(["", self._theme().paint(clip(f"> {safe(text)}", self.screen.columns), "user")])
+
+    def _failed(self, error: BaseException) -> None:
+        import traceback
+
+        self._session.services.log("".join(traceback.format_exception(error)))
+        path = self._session.services.config.paths.log
+        self._say(f"Something went wrong in ei itself ({type(error).__name__}). The details are in {path}.", "error")
+
+    def _banner(self) -> str:
+        count = len(self._session.services.library.all())
+        return f"ei · {count} persona{'s' if count != 1 else ''} · /help for commands"
+
+    def _rule(self, name: str) -> str:
+        theme = self._theme()
+        line = max(self.screen.columns - len(name) - 4, 2)
+        title = (
+            f"\x1b[{code}m{safe(name)}\x1b[0m"
+            if (code := theme.persona(name, tuple(self._people().values())))
+            else safe(name)
+        )
+        return f"{theme.paint('──', 'meta')} {title} {theme.paint('─' * line, 'meta')}"
+
+    def _look(self) -> Any:
+        from ei.terminal.replies import Look
+
+        config = self._session.services.config.last_good()
+        people = tuple(dict.fromkeys(self._people().values()))
+        return Look(self._theme(), bool(config.get("display.reply_line")), str(config.get("display.reasoning")), people)
+
+    def _gutter(self, *speakers: str) -> int:
+        from ei.terminal.replies import gutter_of
+
+        return gutter_of((self._session.persona.name, *speakers), self.screen.columns)
+
+    def _prompt(self) -> list[tuple[str, str]]:
+        name = self._session.persona.name
+        style = self._theme().persona_style(name, tuple(dict.fromkeys(self._people().values())))
+        return [(style, name), ("class:prompt", " ❯ ")]
+
+    def _toolbar(self, width: int) -> Any:
+        session = self._session
+        running = [r.info.speaker for id, r in session.running().items() if r.info and not self._is_front(id)]
+        conversation, today, unknown = self._spent
+        model, _, why = self._model.partition("\n")
+        status = Status(
+            session.persona.name,
+            model,
+            why,
+            session.context_tokens,
+            self._limit,
+            conversation,
+            today,
+            unknown,
+            session.unread,
+            tuple(dict.fromkeys(running)),
+            session.incognito,
+        )
+        return toolbar(status, width)
+
+    def _look_at_model(self) -> None:
+        session = self._session
+        try:
+            found = session.services.chooser.peek(session.persona, session.conversation, REASONING)
+            self._model = f"{found.model}\n{found.rank.value}"
+        except EiError as exc:
+            self._model = f"{exc.sentence}\n"
+        if session.pending_once is not None:
+            self._model = f"{session.pending_once}\nnext reply"
+        self.screen.refresh()
+
+    # Beside it ----------------------------------------------------------------------------------------------
+
+    async def _after_prompt(self) -> None:
+        """What the first reply will need, loaded while the person reads or types."""
+        session = self._session
+        await asyncio.sleep(0.05)
+        if await self._theme.find_background(self.screen):
+            self.screen.set_style(self._theme().prompt_styles())
+        found = await session.services.chooser.look()
+        self._look_at_model()
+        await self._count()
+        if session.services.state.get(WELCOMED) is None:
+            from ei.terminal.welcome import welcome
+
+            self.ui.show(welcome(session, found))
+            session.services.state.set(WELCOMED, True)
+        with contextlib.suppress(EiError):
+            name = (await session.resolution()).model.provider
+            await asyncio.to_thread(self._load, name)
+
+    def _load(self, provider: str) -> None:
+        from ei.terminal.markdown import render
+
+        render("```python\npass\n```", 40, self._theme())
+        with contextlib.suppress(EiError):
+            self._session.services.providers.warm(provider)
+
+    async def _count(self) -> None:
+        session = self._session
+        calls = session.services.calls
+        with contextlib.suppress(EiError):
+            today = await session.on_main(calls.spent_today)
+            here = None
+            if session.conversation is not None and not session.incognito:
+                here = await session.on_main(calls.spent, conversation=session.conversation.id)
+            self._spent = (here.cost if here else 0, today.cost, bool(today.unknown))
+            self._limit = await session.context_limit()
+            self._look_at_model()
+
+    async def _reclaim(self) -> None:
+        """Ends what another ei left behind when it was killed, and takes up deletions that could not finish."""
+        store = self._session.services.conversations
+        with contextlib.suppress(EiError):
+            await self._session.on_main(store.clean_up)
+        while True:
+            with contextlib.suppress(EiError):
+                await self._session.on_main(store.reclaim)
+            await asyncio.sleep(RECLAIM_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)

@@ -1,0 +1,263 @@
+"""How messages look: a name beside the text, a line of facts below, and a reply that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from ei.commands.words import money, tokens
+from ei.conversations.values import Message, State
+from ei.engine.events import Outcome, TurnInfo
+from ei.errors import EiError
+from ei.messages import Usage
+from ei.terminal.markdown import MarkdownStream, render
+from ei.terminal.safe import safe
+from ei.terminal.theme import Theme
+from ei.terminal.width import cell_width, clip, wrap
+
+YOU = "you"
+LONGEST_NAME = 10
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+REASONING_ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How everything is drawn. reasoning: hidden, folded or full; people: names that share the palette."""
+
+    theme: Theme
+    reply_line: bool = True
+    reasoning: str = "folded"
+    people: tuple[str, ...] = ()
+
+    def name(self, name: str) -> str:
+        style = self.theme.sgr("user") if name == YOU else self.theme.persona(name, self.people)
+        return f"\x1b[{style}m{safe(name)}\x1b[0m" if style else safe(name)
+
+
+def gutter_of(names: Sequence[str], columns: int) -> int:
+    """How far texts are indented beside these names: the longest of them, or little where there is no room."""
+    if columns < 50:
+        return 2
+    return max(cell_width(name) for name in (YOU, *(n for n in names if cell_width(n) <= LONGEST_NAME))) + 2
+
+
+def lead(look: Look, name: str, gutter: int) -> tuple[list[str], str]:
+    """A row of its own for a name that is too long for the gutter, and what stands in the gutter of the first row."""
+    size = cell_width(name)
+    if size + 2 > gutter:
+        return [look.name(name)], ""
+    return [], look.name(name) + " " * (gutter - size)
+
+
+def beside(look: Look, name: str, rows: Sequence[str], gutter: int) -> list[str]:
+    """Rows of plain text with a name before the first one."""
+    out, first = lead(look, name, gutter)
+    indent = " " * gutter
+    return out + [(first or indent) + row if index == 0 else indent + row for index, row in enumerate(rows or [""])]
+
+
+def message_rows(look: Look, message: Message, gutter: int, width: int) -> list[str]:
+    """A stored message as rows, with what became of it; a blank row first."""
+    if message.role == "user":
+        text = f"@{message.to} {message.text}" if message.to else message.text
+        return ["", *beside(look, YOU, wrap(safe(text), width - gutter), gutter)]
+    out = [""]
+    if message.reasoning and look.reasoning != "hidden":
+        out += beside(look, message.author, reasoning_rows(look, message.reasoning, None, width - gutter), gutter)
+        out += render(message.text, width, look.theme, gutter) if message.text else []
+    else:
+        above, first = lead(look, message.author, gutter)
+        out += above + (render(message.text, width, look.theme, gutter, first) if message.text else [first])
+    note = state_note(message)
+    indent = " " * gutter
+    if message.error:
+        out += [indent + look.theme.paint(row, "error") for row in wrap(safe(message.error), width - gutter)]
+    facts = [safe(message.model), note]
+    if message.variants > 1:
+        facts.append(f"variant {message.variant} of {message.variants}")
+    if look.reply_line or note:
+        line = " · ".join(fact for fact in facts if fact)
+        out.append(indent + look.theme.paint(clip(line, width - gutter), "meta"))
+    return out
+
+
+def state_note(message: Message) -> str:
+    """What the line below says of a reply that did not end by itself."""
+    match message.state:
+        case State.CANCELLED:
+            return "stopped · /continue goes on" if message.text else "stopped"
+        case State.FAILED if message.text:
+            return "cut off · /retry or /continue"
+        case State.STREAMING:
+            return "still being written in another terminal"
+        case _:
+            return ""
+
+
+def fact_line(turn: TurnInfo, message: Message, outcome: Outcome) -> str:
+    """`provider:model · 1.2 s · ↑812 ↓43 · $0.0014`; an estimate is marked with ~."""
+    facts = [safe(turn.model), f"{outcome.total_ms / 1000:.1f} s", used(outcome.usage)]
+    if outcome.cost is None:
+        facts.append("$?" if outcome.usage.input_tokens is not None else "")
+    elif outcome.cost:
+        facts.append(money(outcome.cost))
+    if message.variants > 1:
+        facts.append(f"variant {message.variant} of {message.variants}")
+    facts.append(state_note(message))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def used(usage: Usage) -> str:
+    """Tokens in and out as arrows, "" where nobody knows."""
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return ""
+    mark = "~" if usage.estimated else ""
+    return f"↑{mark}{tokens(usage.input_tokens)} ↓{mark}{tokens(usage.output_tokens)}"
+
+
+def reasoning_rows(look: Look, text: str, seconds: float | None, width: int) -> list[str]:
+    """Reasoning apart from the reply: all of it dimmed, or one line about it."""
+    if look.reasoning == "full":
+        return [look.theme.paint(row, "reasoning") for row in wrap(safe(text.strip()), width)]
+    time = f" for {seconds:.1f} s" if seconds is not None else ""
+    words = len(text.split())
+    return [look.theme.paint(clip(f"thought{time}, {words:,} words", width), "reasoning")]
+
+
+class LiveReply:
+    """A reply on its way: takes what comes, gives rows that are finished, and a tail of those that are not.
+
+    While it is not shown it only keeps its text; `show` begins to draw it from its beginning.
+    """
+
+    def __init__(self, turn: TurnInfo, look: Callable[[], Look], now: Callable[[], float] = monotonic) -> None:
+        self.turn = turn
+        self._look = look
+        self._now = now
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._began = now()
+        self._thought: float | None = None
+        self._waiting: tuple[str, float] | None = None
+        self._stream: MarkdownStream | None = None
+        self._named = False
+        self._gutter = 0
+        self._width = 0
+
+    def show(self, gutter: int, columns: int) -> list[str]:
+        """Begins to draw: rows for what came so far."""
+        self._gutter, self._width = gutter, columns
+        self._stream, self._named = None, False
+        rows = [""]
+        text, self._text = "".join(self._text), []
+        return rows + (self.text(text) if text else [])
+
+    def hide(self) -> None:
+        """Stops drawing; what comes is kept."""
+        self._stream = None
+        self._width = 0
+
+    def resize(self, columns: int) -> None:
+        if self._width and columns != self._width:
+            self._width = columns
+            if self._stream is not None:
+                self._stream.resize(columns)
+
+    def text(self, delta: str) -> list[str]:
+        """More of the reply; rows that are finished by it."""
+        if not self._text and self._reasoning:
+            self._thought = self._now() - self._began
+        self._text.append(delta)
+        self._waiting = None
+        if not self._width:
+            return []
+        rows: list[str] = []
+        if self._stream is None:
+            if self._reasoning and self._look().reasoning != "hidden":
+                rows = self._beside(reasoning_rows(self._look(), "".join(self._reasoning), self._thought, self._room))
+            above, first = ([], "") if self._named else lead(self._look(), self.turn.speaker, self._gutter)
+            rows += above
+            self._named = True
+            self._stream = MarkdownStream(self._width, self._look().theme, self._gutter, first)
+        return [*rows, *self._stream.feed(delta)]
+
+    def reasoning(self, delta: str) -> None:
+        self._reasoning.append(delta)
+        self._waiting = None
+
+    def text_was_reasoning(self) -> list[str]:
+        """The text so far was reasoning: a note where it was drawn already."""
+        shown = self._stream is not None
+        rows = self._stream.finish() if self._stream is not None else []
+        self._reasoning += self._text
+        self._text = []
+        self._stream = None
+        if not self._width or not shown:
+            return []
+        note = self._look().theme.paint("(what stands above was the model's reasoning, not its reply)", "reasoning")
+        return [*rows, *self._beside([note, ""])]
+
+    def waiting(self, sentence: str, seconds: float) -> None:
+        """A further try begins in so many seconds."""
+        self._waiting = (sentence, self._now() + seconds)
+        self._began = self._now() + seconds
+
+    def tail(self, columns: int) -> list[str]:
+        """Rows that may still change, drawn anew each time."""
+        look = self._look()
+        self.resize(columns)
+        if self._waiting is not None:
+            sentence, until = self._waiting
+            left = max(until - self._now(), 0.0)
+            return self._beside(
+                [
+                    look.theme.paint(row, "warn")
+                    for row in wrap(f"{safe(sentence)} · {left:.0f} s · Ctrl-C stops", self._room)
+                ],
+                peek=True,
+            )
+        if self._stream is not None and (rows := self._stream.tail()):
+            return rows
+        if self._text:
+            return []
+        frame = FRAMES[int(self._now() * 10) % len(FRAMES)]
+        seconds = max(self._now() - self._began, 0.0)
+        if self._reasoning and look.reasoning == "full":
+            rows = wrap(safe("".join(self._reasoning)[-REASONING_ROWS * columns :].strip()), self._room)[
+                -REASONING_ROWS:
+            ]
+            return self._beside([look.theme.paint(row, "reasoning") for row in rows], peek=True)
+        what = "thinking" if self._reasoning else ""
+        line = f"{frame} {what} {seconds:.0f} s" if seconds >= 1 else f"{frame} {what}".rstrip()
+        return self._beside([look.theme.paint(line, "meta")], peek=True)
+
+    def end(self, message: Message, outcome: Outcome, error: EiError | None) -> list[str]:
+        """The rest of the reply and what is said of it."""
+        look = self._look()
+        rows = self._stream.finish() if self._stream is not None else []
+        if self._stream is None and self._reasoning and look.reasoning != "hidden":
+            rows = reasoning_rows(look, "".join(self._reasoning), self._thought, self._room)
+        out = rows if self._stream is not None else self._beside(rows)
+        if error is not None:
+            told = [look.theme.paint(row, "error") for row in wrap(safe(error.sentence), self._room)]
+            told += [look.theme.paint(row, "meta") for row in wrap(safe(error.hint), self._room)] if error.hint else []
+            out += self._beside(told)
+        if look.reply_line or state_note(message):
+            line = fact_line(self.turn, message, outcome) if look.reply_line else state_note(message)
+            out += self._beside([look.theme.paint(clip(line, self._room), "meta")])
+        return out
+
+    @property
+    def _room(self) -> int:
+        return max(self._width - self._gutter, 10)
+
+    def _beside(self, rows: Sequence[str], *, peek: bool = False) -> list[str]:
+        if not rows:
+            return []
+        if self._named:
+            return [" " * self._gutter + row for row in rows]
+        if not peek:
+            self._named = True
+        return beside(self._look(), self.turn.speaker, rows, self._gutter)

@@ -1,0 +1,61 @@
+"""The line at the bottom: who answers, with what, how full it is, what it cost, who has news."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ei.commands.words import money, tokens
+from ei.terminal.width import cell_width, clip
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the toolbar says. cost: nano-dollars; model: `provider:model`; why: the word for what chose it."""
+
+    persona: str
+    model: str
+    why: str = ""
+    context_tokens: int | None = None
+    context_limit: int | None = None
+    conversation_cost: int | None = 0
+    today_cost: int | None = 0
+    unknown_costs: bool = False
+    unread: Mapping[str, int] = field(default_factory=dict)
+    busy: tuple[str, ...] = ()
+    incognito: bool = False
+
+
+def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
+    """(style, text) fragments at most `width` cells wide; parts are dropped from the right where they do not fit."""
+    parts = list(_parts(status))
+    out: list[tuple[str, str]] = []
+    used = 1
+    for style, text in parts:
+        size = cell_width(text) + (3 if out else 0)
+        if used + size > width:
+            if not out:
+                out.append((style, clip(text, max(width - 1, 1))))
+            break
+        if out:
+            out.append(("class:toolbar", " · "))
+        out.append((style, text))
+        used += size
+    return [("class:toolbar", " "), *out]
+
+
+def _parts(status: Status) -> Sequence[tuple[str, str]]:
+    plain = "class:toolbar"
+    out = [("class:toolbar class:toolbar.persona", status.persona)]
+    if status.incognito:
+        out.append(("class:toolbar class:warn", "incognito: nothing is saved"))
+    out.append((plain, f"{status.model} ({status.why})" if status.why else status.model))
+    out += [("class:toolbar class:accent", f"{name} ●{count}") for name, count in status.unread.items()]
+    out += [(plain, f"{name} …") for name in status.busy]
+    if status.context_tokens is not None:
+        limit = f"/{tokens(status.context_limit)}" if status.context_limit else ""
+        out.append((plain, f"{tokens(status.context_tokens)}{limit}"))
+    if status.conversation_cost or status.today_cost or status.unknown_costs:
+        more = "+?" if status.unknown_costs else ""
+        out.append((plain, f"{money(status.conversation_cost)} today {money(status.today_cost)}{more}"))
+    return out

@@ -1,0 +1,46 @@
+"""The first screen a person sees: what was found here, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ei.commands.base import Item, Line, Reply
+
+if TYPE_CHECKING:
+    from ei.engine.session import Session
+    from ei.providers.probe import Found
+
+
+def welcome(session: Session, found: Found) -> Reply:
+    """One screen, never a question: servers that answer, keys by the name of their variable, and next steps."""
+    chooser = session.services.chooser
+    here: list[str] = []
+    if found.local:
+        here.append(f"a model server at {found.local_url}")
+    if found.ollama is not None:
+        models = ", ".join(found.ollama[:3]) or "no chat model yet"
+        here.append(f"Ollama at {found.ollama_url} ({models})")
+    here += [f"{name} at {url} (EI_LLM_BASE_URL={url} uses it)" for name, url in found.neighbours]
+    keys: list[tuple[str, str]] = []
+    for endpoint in chooser.endpoints().values():
+        connection = chooser.connection(endpoint.name)
+        if connection.key and endpoint.needs_key:
+            keys.append((connection.key_source.split(" (")[0], f"{endpoint.name}:{endpoint.example or 'MODEL'}"))
+    people = ", ".join(persona.name for persona in session.services.library.personas())
+    items: list[Item] = [
+        Line("Welcome. Just type: the persona in front answers.", "title"),
+        Line(f"Found here   {'; '.join(here) if here else 'no model server on this machine'}"),
+        Line(f"Keys set     {', '.join(name for name, _ in keys) if keys else 'none'}"),
+        Line(f"Personas     {people}: /persona NAME talks with another, @NAME asks one in"),
+    ]
+    if keys:
+        items.append(
+            Line(f"A model      /model {keys[0][1]} uses {keys[0][0]}; nothing is spent before you choose one")
+        )
+    elif found.ollama:
+        items.append(Line(f"A model      /model ollama:{found.ollama[0]}, or F2 to pick one"))
+    else:
+        items.append(Line("A model      start LM Studio or Ollama, or set a key such as EI_OPENAI_API_KEY, then F2"))
+        items.append(Line("             until then a small built-in companion answers, offline and free", "dim"))
+    items.append(Line("/help shows the rest. Ctrl-C stops a reply, Ctrl-D leaves.", "dim"))
+    return Reply(tuple(items))

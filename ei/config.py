@@ -85,6 +85,11 @@ class Config:
                 return Variable(name, value, source, folder)
         return None
 
+    def folder_variable(self, name: str) -> Variable | None:
+        """The variable as the working directory's `.env` has it, whatever the environment says."""
+        value = self.folder_env.get(name, "").strip()
+        return Variable(name, value, ".env in this folder", folder=True) if value else None
+
     def value(self, key: str) -> Value:
         """The setting with that dotted key, its variable first, else its default.
 

@@ -51,7 +51,8 @@ class ModelChooser:
         """The provider's address and key as configured now."""
         config = self._config.current()
         settings = config.section("providers").get(name)
-        return connect(self.endpoints()[name], config.variable, settings if isinstance(settings, Mapping) else {})
+        own = settings if isinstance(settings, Mapping) else {}
+        return connect(self.endpoints()[name], config.variable, own, config.folder_variable)
 
     def candidates(
         self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None

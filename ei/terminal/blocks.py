@@ -240,8 +240,7 @@ class Table:
         if not self._count:
             self._count = min(MOST_COLUMNS, max(1, len(heads), *(len(row) for row in rows)))
             cells = [_sized(row, self._count) for row in (heads, *rows)]
-            wanted = [max(1, *(grid.natural(row[index]) for row in cells)) for index in range(self._count)]
-            self._widths = grid.fit(wanted, self._width)
+            self._widths = grid.fit(list(zip(*cells, strict=True)), self._width)
         heads = _sized(heads, self._count)
         rows = [_sized(row, self._count) for row in rows]
         if self._widths is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +12,8 @@ from ei.terminal.width import cell_width
 Align = Literal["left", "right", "center"]
 GAP = 2
 """Cells between two columns."""
+LONGEST_WORD = 24
+"""Cells. A word up to this long is not broken to fit a column."""
 
 
 def natural(cell: Runs) -> int:
@@ -18,24 +21,29 @@ def natural(cell: Runs) -> int:
     return max(map(cell_width, plain(cell).split("\n")))
 
 
-def fit(wanted: Sequence[int], available: int, floor: int = 8) -> list[int] | None:
-    """Widths of columns, none wider than wanted, that with their gaps fit in available cells.
+def longest(cell: Runs) -> int:
+    """The cells of a cell's longest word, but no more than `LONGEST_WORD`."""
+    return min(LONGEST_WORD, max(map(cell_width, plain(cell).split()), default=0))
 
-    The widest give way first, none below floor; None where even that does not fit.
+
+def fit(columns: Sequence[Sequence[Runs]], available: int) -> list[int] | None:
+    """Widths for columns of cells that with their gaps fit in available cells.
+
+    The widest give way first, none below its longest word; None where even that does not fit.
     """
-    room = available - GAP * (len(wanted) - 1)
+    wanted = [max(1, *map(natural, column)) for column in columns]
+    floors = [max(1, *map(longest, column)) for column in columns]
+    room = available - GAP * (len(columns) - 1)
     if sum(wanted) <= room:
-        return list(wanted)
-    if sum(min(width, floor) for width in wanted) > room:
+        return wanted
+    if sum(floors) > room:
         return None
-    low, high = floor, max(wanted)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if sum(min(width, middle) for width in wanted) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    widths = [min(width, low) for width in wanted]
+
+    def at(level: int) -> list[int]:
+        return [max(floor, min(width, level)) for width, floor in zip(wanted, floors, strict=True)]
+
+    level = bisect_right(range(max(wanted) + 1), room, key=lambda level: sum(at(level))) - 1
+    widths = at(level)
     spare = room - sum(widths)
     for index, width in enumerate(wanted):
         if spare and width > widths[index]:

@@ -8,35 +8,20 @@ stands at the left edge without decoration, wherever it is, so that it can be co
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ei.terminal.blocks import Drawn, Heading, Leaf, Paragraph, Table, Verbatim
-from ei.terminal.flow import Runs, SoftRow, paint
 from ei.terminal.inline import Looks
 from ei.terminal.lines import LIMIT, Start, classify, quoted, spaces, untabbed
+from ei.terminal.page import Container, Page
 from ei.terminal.safe import Sanitizer
 from ei.terminal.theme import Theme
-from ei.terminal.width import cell_width, clip
+from ei.terminal.width import clip
 
 DEEPEST = 10
 """Quotes and lists in each other; a marker further in is text."""
-NARROWEST = 16
-"""Cells that text is given; indentation gives way below."""
 
-_SGR = re.compile("\x1b\\[[0-9;]*m")
 _BULLETS = ("•", "◦", "▪")
-
-
-@dataclass(slots=True)
-class _Container:
-    """An open quote, or a list item. need: the spaces that continue it; content: those that are not its content's."""
-
-    quote: bool
-    first: str = ""
-    need: int = 0
-    content: int = 0
-    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +56,19 @@ class MarkdownStream:
 
     def __init__(self, width: int, theme: Theme, indent: int = 0, lead: str = "") -> None:
         self._theme = theme
-        self._wished = indent
-        self._lead = lead
-        self._lead_width = cell_width(_SGR.sub("", lead))
+        self._page = Page(width, theme, indent, lead)
         self._sanitizer = Sanitizer()
-        self._stack: list[_Container] = []
         self._leaf: Leaf | None = None
         self._fence: _Fence | None = None
         self._line = ""
         self._decided = False
         self._swallow = False
         self._blank = False
-        self._any = False
-        self._out: list[str] = []
-        self._size(width)
 
     def feed(self, text: str) -> list[str]:
         """More of the reply, cut anywhere; gives the rows that are final now, each once."""
         self._push(self._sanitizer.feed(text))
-        return self._take()
+        return self._page.take()
 
     def finish(self) -> list[str]:
         """The end of the reply; gives the rows that were still to come."""
@@ -99,34 +78,19 @@ class MarkdownStream:
         elif self._line:
             self._begin(complete=True)
         self._close()
-        self._unfold(0)
-        if self._lead:
-            self._emit([])
-        return self._take()
+        self._page.unfold(0)
+        self._page.finish()
+        return self._page.take()
 
     def tail(self) -> list[str]:
         """The rows that are not final as they look now; what they cost does not grow with what has streamed."""
-        rows = self._leaf.tail() if self._leaf is not None else []
-        if not rows and any(container.fresh and not container.quote for container in self._stack):
-            rows = [Drawn([])]
-        shown: list[str] = []
-        fresh, lead = True, self._lead
-        for row in rows:
-            if lead and (row.flush or self._lead_width > self._indent):
-                shown.append(lead)
-                lead = ""
-            if row.flush:
-                shown.append(paint(row.runs))
-            else:
-                shown.append(self._margin(lead) + paint([*self._before(fresh=fresh), *row.runs]))
-                fresh, lead = False, ""
-        return shown or ([lead] if lead else [])
+        return self._page.preview(self._leaf.tail() if self._leaf is not None else [])
 
     def resize(self, width: int) -> None:
         """Another width for all rows that are not final yet."""
-        self._size(width)
+        self._page.resize(width)
         if self._leaf is not None:
-            self._leaf.resize(self._width if self._fence is not None else self._room())
+            self._leaf.resize(self._page.width if self._fence is not None else self._page.room())
 
     # -- text to lines -------------------------------------------------------------------------------------------
 
@@ -205,7 +169,7 @@ class MarkdownStream:
         assert fence is not None
         line = untabbed(self._line)
         at = 0
-        for container in self._stack:
+        for container in self._page.stack:
             if not container.quote:
                 continue
             after = quoted(line, at)
@@ -240,7 +204,7 @@ class MarkdownStream:
         line = untabbed(self._line)
         at = depth = base = 0
         margins: list[int] = []
-        for container in self._stack:
+        for container in self._page.stack:
             if container.quote:
                 after = quoted(line, at)
                 if after is None:
@@ -280,18 +244,18 @@ class MarkdownStream:
 
     def _apply(self, plan: _Plan) -> None:
         leaf, line = plan.leaf, plan.line
-        lazy = not any(container.quote for container in self._stack[plan.depth :])
+        lazy = not any(container.quote for container in self._page.stack[plan.depth :])
         if leaf.kind == "blank" and not plan.opened:
             self._close()
             if not lazy:
-                self._unfold(plan.depth)
+                self._page.unfold(plan.depth)
             self._blank = True
             return
         if leaf.kind == "text" and not plan.opened and isinstance(self._leaf, Paragraph) and lazy:
             self._decided = True
             self._text(line[leaf.at :])
             return
-        same = not plan.opened and plan.depth == len(self._stack)
+        same = not plan.opened and plan.depth == len(self._page.stack)
         if leaf.kind == "table" and same and isinstance(self._leaf, Table):
             self._decided = True
             self._text(line[leaf.at :])
@@ -302,12 +266,13 @@ class MarkdownStream:
                 self._apply(plan)
                 return
         self._close()
-        self._unfold(plan.depth)
-        items = [container for container in self._stack if not container.quote]
+        self._page.unfold(plan.depth)
+        items = [container for container in self._page.stack if not container.quote]
         for container, margin in zip(items, plan.margins, strict=False):
             container.content = min(container.content, max(margin, container.need))
         if self._blank:
-            self._gap()
+            self._page.gap()
+            self._blank = False
         for start in plan.opened:
             self._open(start)
         if leaf.kind != "blank":
@@ -315,15 +280,15 @@ class MarkdownStream:
 
     def _open(self, start: Start) -> None:
         if start.kind == "quote":
-            self._stack.append(_Container(quote=True))
+            self._page.stack.append(Container(quote=True))
             return
         marker = start.marker
         if len(marker) == 1:
-            level = sum(not container.quote and container.first[0] in _BULLETS for container in self._stack)
+            level = sum(not container.quote and container.first[0] in _BULLETS for container in self._page.stack)
             marker = _BULLETS[level % len(_BULLETS)]
         need = start.indent + 2
-        self._stack.append(
-            _Container(quote=False, first=f"{marker} ", need=need, content=start.indent + len(start.marker) + 1)
+        self._page.stack.append(
+            Container(quote=False, first=f"{marker} ", need=need, content=start.indent + len(start.marker) + 1)
         )
 
     def _start(self, start: Start, line: str, base: int) -> None:
@@ -331,23 +296,23 @@ class MarkdownStream:
         theme = self._theme
         rest = line[start.at :]
         if start.kind == "rule":
-            self._emit([("─" * self._room(), theme.sgr("rule"))])
+            self._page.emit(Drawn([("─" * self._page.room(), theme.sgr("rule"))]))
             self._decided = self._swallow = True
             return
         if start.kind == "fence":
             language = start.info.split(" ", 1)[0].split("{", 1)[0].strip(",")
             if start.info:
-                self._emit([(clip(start.info, self._room()), theme.sgr("label"))])
+                self._page.emit(Drawn([(clip(start.info, self._page.room()), theme.sgr("label"))]))
             else:
-                self._show_fresh()
-            self._leaf = Verbatim(self._width, theme, language)
+                self._page.show_marker()
+            self._leaf = Verbatim(self._page.width, theme, language)
             self._fence = _Fence(ticks=start.marker, indent=start.at - base)
             self._decided = self._swallow = True
             return
         self._decided = True
         if start.kind in ("math", "code"):
-            self._show_fresh()
-            self._leaf = Verbatim(self._width, theme)
+            self._page.show_marker()
+            self._leaf = Verbatim(self._page.width, theme)
             mark = {"$$": "$$", "\\[": "\\]"}.get(start.marker, "")
             self._fence = _Fence(mark=mark, indent=start.at - base, over=not mark)
             if start.marker:
@@ -360,12 +325,12 @@ class MarkdownStream:
         else:
             if start.kind == "heading":
                 looks = Looks.of(theme, "heading.1" if len(start.marker) == 1 else "heading")
-                self._leaf = Heading(self._room(), looks)
+                self._leaf = Heading(self._page.room(), looks)
             self._paragraph(rest)
             self._drain()
 
     def _table(self, line: str) -> Table:
-        table = Table(self._room(), self._theme, Looks.of(self._theme, *self._base()))
+        table = Table(self._page.room(), self._theme, Looks.of(self._theme, *self._base()))
         table.text(line)
         return table
 
@@ -382,14 +347,12 @@ class MarkdownStream:
     def _paragraph(self, text: str) -> Leaf:
         """More text in the open leaf, a paragraph where there is none."""
         if self._leaf is None:
-            self._leaf = Paragraph(self._room(), Looks.of(self._theme, *self._base()))
+            self._leaf = Paragraph(self._page.room(), Looks.of(self._theme, *self._base()))
         self._leaf.text(text)
         return self._leaf
 
     def _base(self) -> tuple[str, ...]:
-        return ("quote",) if any(container.quote for container in self._stack) else ("plain",)
-
-    # -- blocks to rows ------------------------------------------------------------------------------------------
+        return ("quote",) if self._page.quoted() else ("plain",)
 
     def _close(self) -> None:
         if isinstance(self._leaf, Table) and self._leaf.waiting:
@@ -399,78 +362,10 @@ class MarkdownStream:
             self._drain()
         self._leaf = self._fence = None
 
-    def _unfold(self, depth: int) -> None:
-        """Closes all containers but the first depth; an item that stayed empty still shows its marker."""
-        if any(container.fresh and not container.quote for container in self._stack[depth:]):
-            self._emit([])
-        del self._stack[depth:]
-
     def _drain(self) -> None:
-        if self._leaf is None:
-            return
-        for row in self._leaf.take():
-            self._emit(row.runs, flush=row.flush, soft=row.soft)
-
-    def _show_fresh(self) -> None:
-        """Before rows at the left edge: a marker that no row has shown yet gets one of its own."""
-        if any(container.fresh and not container.quote for container in self._stack):
-            self._emit([])
-
-    def _gap(self) -> None:
-        """The blank row between two blocks."""
-        if self._any:
-            bars = [(text.rstrip(), sgr) if text[0] != " " else (text, sgr) for text, sgr in self._before(fresh=False)]
-            self._out.append((self._margin("") + paint(bars)).rstrip(" "))
-        self._blank = False
-
-    def _emit(self, runs: Runs, *, flush: bool = False, soft: bool = False) -> None:
-        lead, self._lead = self._lead, ""
-        self._any = True
-        if lead and (flush or self._lead_width > self._indent):
-            self._out.append(lead)
-            lead = ""
-        if flush:
-            row = paint(runs)
-            self._out.append(SoftRow(row) if soft else row)
-            return
-        before = self._before(fresh=True)
-        for container in self._stack:
-            container.fresh = False
-        self._out.append(self._margin(lead) + paint([*before, *runs]))
-
-    def _take(self) -> list[str]:
-        out, self._out = self._out, []
-        return out
-
-    # -- widths --------------------------------------------------------------------------------------------------
-
-    def _size(self, width: int) -> None:
-        self._width = max(8, width)
-        self._indent = self._wished if self._width - self._wished >= NARROWEST else 0
-
-    def _margin(self, lead: str) -> str:
-        """What stands in the indent of a row."""
-        if not lead:
-            return " " * self._indent
-        return lead + " " * (self._indent - self._lead_width)
-
-    def _before(self, *, fresh: bool) -> Runs:
-        """The bars and bullets left of a row; where they leave too little room the outer ones are left out."""
-        theme = self._theme
-        runs: Runs = []
-        for container in self._stack:
-            if container.quote:
-                runs.append(("▎ ", theme.sgr("bar")))
-            elif fresh and container.fresh:
-                runs.append((container.first, theme.sgr("bullet")))
-            else:
-                runs.append((" " * len(container.first), ""))
-        while runs and sum(len(text) for text, _ in runs) > max(0, self._width - self._indent - NARROWEST):
-            runs.pop(0)
-        return runs
-
-    def _room(self) -> int:
-        return self._width - self._indent - sum(len(text) for text, _ in self._before(fresh=False))
+        if self._leaf is not None:
+            for row in self._leaf.take():
+                self._page.emit(row)
 
 
 def render(text: str, width: int, theme: Theme, indent: int = 0, lead: str = "") -> list[str]:

@@ -45,7 +45,9 @@ class Frames:
         self._statuses: list[Status] = []
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._polled_columns = 0
         self._state = "before"
+        app.before_render += self._fit
 
     @property
     def columns(self) -> int:
@@ -106,16 +108,27 @@ class Frames:
     def _frame(self) -> None:
         self._timer = None
         self._last = asyncio.get_running_loop().time()
-        rows: Sequence[str] = ()
-        if self._tail is not None:
-            source, self._tail = self._tail, None  # one that fails is not asked again
-            rows = source(self.columns)
-            self._tail = source
+        rows = self._poll()
         # Rows and tail belong together: both are as of now, and only frames change what is shown of them.
         if self._renderer.take(self._drain(), rows) or self._statuses:
             self._app.invalidate()
         if self._tail is not None or self._statuses:
             self._wake()
+
+    def _fit(self, _: Application[Any]) -> None:
+        """Asks for the tail anew when it is about to be drawn in another width."""
+        if self._state == "running" and self._tail is not None and self._polled_columns != self.columns:
+            rows = self._poll()
+            self._renderer.take(self._drain(), rows)
+
+    def _poll(self) -> Sequence[str]:
+        if self._tail is None:
+            return ()
+        source, self._tail = self._tail, None  # one that fails is not asked again
+        self._polled_columns = self.columns
+        rows = source(self._polled_columns)
+        self._tail = source
+        return rows
 
     def _drain(self) -> list[str]:
         rows, self._committed = self._committed, []

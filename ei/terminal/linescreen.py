@@ -225,7 +225,9 @@ class LineScreen:
         elif not self._on_interrupt():
             if now - self._interrupted_at <= _LEAVE_SECONDS:
                 self.exit()
+                return
             self._interrupted_at = now
+            self.commit(["Ctrl-C again leaves"])
 
     def _ask_again(self) -> None:
         if self._left is None or self._at_prompt:

@@ -191,13 +191,24 @@ class LiveRenderer(Renderer):
         rows = len(self._above) + self._cursor_pos.y
         if not self._reflows or columns >= self._drawn_columns:
             return rows
-        rows = sum(reflowed_rows(map(cluster_width, clusters(plain(row))), columns) for row in self._above)
+        rows = sum(reflowed_rows(self._shown(row), columns) for row in self._above)
         canvas = self._last_screen
         if canvas is None:
             return rows + self._cursor_pos.y
         rows += sum(reflowed_rows(self._cells(canvas, y), columns) for y in range(self._cursor_pos.y))
         before_cursor = self._cells(canvas, self._cursor_pos.y, self._cursor_pos.x)
-        return rows + reflowed_rows([*before_cursor, 1], columns) - 1
+        return rows + reflowed_rows(before_cursor, columns) - 1
+
+    def _shown(self, row: str) -> list[int]:
+        """Widths of the characters of a row of ours, as far as it was not cut at the edge."""
+        widths: list[int] = []
+        room = self._drawn_columns
+        for cluster in clusters(plain(row)):
+            room -= cluster_width(cluster)
+            if room < 0:
+                break
+            widths.append(cluster_width(cluster))
+        return widths
 
     def _cells(self, canvas: Canvas, y: int, stop: int | None = None) -> list[int]:
         """Widths of the characters of a row that prompt_toolkit drew, without blanks at its end."""

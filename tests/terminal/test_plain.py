@@ -56,7 +56,8 @@ def test_quiet_says_nothing() -> None:
 
 def test_letters_that_the_pipe_cannot_take_do_not_stop_it() -> None:
     raw = io.BytesIO()
-    PlainUi(out=io.TextIOWrapper(raw, encoding="ascii")).show(Reply.line("naïve ❤"))
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    PlainUi(out=out).show(Reply.line("naïve ❤"))
     assert raw.getvalue() == b"na?ve ?\n"
 
 

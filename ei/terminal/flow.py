@@ -48,11 +48,12 @@ class Flow:
         self._done: list[Runs] = []
 
     def copy(self) -> Flow:
-        """Another with the same unfinished row and no finished ones."""
+        """Another in the same state."""
         twin = Flow(self.width)
         twin._text = self._text
         twin._starts = self._starts.copy()
         twin._skip = self._skip
+        twin._done = self._done.copy()
         return twin
 
     def add(self, text: str, sgr: str = "") -> None:

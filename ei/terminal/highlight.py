@@ -127,7 +127,7 @@ class Highlighter:
             stack, offset = self._state.stack.copy(), 0
             try:
                 for token, value in self._lex(text[:at] + opening + " " + closing + "\n"):
-                    if offset == at:
+                    if offset == at and value:
                         if value.rstrip() == f"{opening} {closing}" and _kind(str(token)) == kind:
                             return at, closing, token
                         break

@@ -120,9 +120,9 @@ class MarkdownStream:
         self._drain()
 
     def _newline(self) -> None:
+        swallowed, leaf = self._swallow, self._leaf
         self._decided = self._swallow = False
-        leaf = self._leaf
-        if leaf is None:
+        if swallowed or leaf is None:
             return
         if isinstance(leaf, Table) and leaf.waiting and leaf.candidate[0] is not None and not leaf.underlined():
             head, line = leaf.candidate

@@ -68,7 +68,7 @@ class Page:
             painted = paint(row.runs)
             self._out.append(SoftRow(painted) if row.soft else painted)
             return
-        before = self._before(fresh=True)
+        before = self._before(fresh=True, bare=not row.runs)
         for container in self.stack:
             container.fresh = False
         painted = self._margin(lead) + paint([*before, *row.runs])
@@ -77,8 +77,7 @@ class Page:
     def gap(self) -> None:
         """The blank row between two blocks."""
         if self._any:
-            bars = [(text.rstrip(), sgr) if text[0] != " " else (text, sgr) for text, sgr in self._before(fresh=False)]
-            self._out.append((self._margin("") + paint(bars)).rstrip(" "))
+            self._out.append((self._margin("") + paint(self._before(fresh=False, bare=True))).rstrip(" "))
 
     def show_marker(self) -> None:
         """Before rows at the left edge: a bullet that no row has shown yet gets one of its own."""
@@ -114,7 +113,8 @@ class Page:
             if row.flush:
                 shown.append(paint(row.runs))
             else:
-                shown.append(self._margin(lead) + paint([*self._before(fresh=fresh), *row.runs]))
+                before = self._before(fresh=fresh, bare=not row.runs)
+                shown.append(self._margin(lead) + paint([*before, *row.runs]))
                 fresh, lead = False, ""
         return shown or ([lead] if lead else [])
 
@@ -125,8 +125,11 @@ class Page:
         """What stands in the indent of a row."""
         return lead + " " * (self._indent - self._lead_width) if lead else " " * self._indent
 
-    def _before(self, *, fresh: bool) -> Runs:
-        """The bars and bullets left of a row; where they leave too little room the outer ones are left out."""
+    def _before(self, *, fresh: bool, bare: bool = False) -> Runs:
+        """The bars and bullets left of a row; where they leave too little room the outer ones are left out.
+
+        bare: nothing stands right of them, so that no spaces end the row.
+        """
         runs: Runs = []
         for container in self.stack:
             if container.quote:
@@ -135,6 +138,11 @@ class Page:
                 runs.append((container.first, self._theme.sgr("bullet")))
             else:
                 runs.append((" " * len(container.first), ""))
-        while runs and sum(len(text) for text, _ in runs) > max(0, self.width - self._indent - NARROWEST):
+        width = self.width - self._indent
+        while runs and sum(len(text) for text, _ in runs) > max(width // 2, width - NARROWEST):
             runs.pop(0)
+        while bare and runs and not runs[-1][0].strip():
+            runs.pop()
+        if bare and runs:
+            runs[-1] = (runs[-1][0].rstrip(), runs[-1][1])
         return runs

@@ -5,28 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ei
 from ei.config import ConfigFile, Paths
-from ei.conversations.store import ConversationStore
-from ei.engine.choice import ModelChooser
-from ei.engine.services import Services
-from ei.engine.session import ACTIVE, FIRST_PERSONA, Session
 from ei.errors import ConfigError, EiError
-from ei.personas.library import Library
-from ei.personas.values import Persona
-from ei.providers.eliza import Eliza
-from ei.providers.endpoints import ENDPOINTS
-from ei.providers.pool import Providers
-from ei.providers.probe import Found, look
-from ei.storage.database import Database
-from ei.storage.state import StateStore
-from ei.usage.learned import LearnedStore
-from ei.usage.store import CallStore
 
+if TYPE_CHECKING:
+    from ei.engine.choice import ModelChooser
+    from ei.engine.services import Services
+    from ei.engine.session import Session
+    from ei.providers.base import Provider
+
+FIRST_PERSONA = "ei"
 LOG_BYTES = 1_000_000
 
 
@@ -34,10 +27,44 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def build(variables: Mapping[str, str], folder: Path | None) -> Services:
-    """The rooms for one run. folder: whose `.env` is read. Raises ConfigError, StorageError."""
-    config = ConfigFile(variables, folder)
+def configuration() -> ConfigFile:
+    """The configuration of this run. Raises ConfigError where a file cannot be read."""
+    config = ConfigFile(environment(), Path.cwd())
     config.current()
+    return config
+
+
+def persona_to_greet(config: ConfigFile) -> str:
+    """The name of the persona that the person left, as far as it takes no time to know; "" where it does."""
+    from ei.storage.database import Database
+    from ei.storage.state import ACTIVE_PERSONA, StateStore
+
+    paths = config.paths
+    if not paths.database.exists():
+        return FIRST_PERSONA
+    database = Database(paths.database)
+    try:
+        name = StateStore(database).get(ACTIVE_PERSONA, FIRST_PERSONA)
+    finally:
+        database.close()
+    return name if isinstance(name, str) and (paths.personas / name / "system.jsonc").exists() else ""
+
+
+def build(config: ConfigFile) -> Services:
+    """The rooms for one run. Raises ConfigError, StorageError."""
+    # Imported here: the prompt is on screen before the rooms are loaded.
+    from ei.conversations.store import ConversationStore
+    from ei.engine.choice import ModelChooser
+    from ei.engine.services import Services
+    from ei.personas.library import Library
+    from ei.providers.endpoints import ENDPOINTS
+    from ei.providers.pool import Providers
+    from ei.providers.probe import Found, look
+    from ei.storage.database import Database
+    from ei.storage.state import StateStore
+    from ei.usage.learned import LearnedStore
+    from ei.usage.store import CallStore
+
     paths = config.paths
     _make_folder(paths.data)
     library = Library(paths.personas, paths.archive, shipped_cast())
@@ -57,12 +84,12 @@ def build(variables: Mapping[str, str], folder: Path | None) -> Services:
         calls=CallStore(database),
         learned=LearnedStore(database),
         state=state,
-        providers=Providers(chooser.connection, Eliza),
+        providers=Providers(chooser.connection, _companion),
         chooser=chooser,
         look=look_around,
         now=time.time,
         log=_logger(paths, lambda: _keys(chooser)),
-        lease_owner=f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        lease_owner=f"{os.getpid()}-{os.urandom(4).hex()}",
     )
 
 
@@ -71,10 +98,14 @@ def open_session(services: Services, persona: str | None = None) -> Session:
 
     Raises UsageError for a name that is not there, ConfigError where no persona can be used.
     """
+    from ei.engine.session import Session
+    from ei.personas.values import Persona
+    from ei.storage.state import ACTIVE_PERSONA
+
     library = services.library
     if persona:
         return Session(services, library.find(persona))
-    last = services.state.get(ACTIVE)
+    last = services.state.get(ACTIVE_PERSONA)
     for name in (last, FIRST_PERSONA):
         if isinstance(name, str):
             try:
@@ -92,8 +123,17 @@ def open_session(services: Services, persona: str | None = None) -> Session:
 
 def write_log(text: str) -> Path:
     """Adds a text to the log, keys taken out, when nothing else may be up. Returns the log's path."""
+    from ei.engine.choice import ModelChooser
+    from ei.providers.endpoints import ENDPOINTS
+    from ei.providers.probe import Found
+    from ei.storage.database import Database
+    from ei.storage.state import StateStore
+
+    async def nobody() -> Found:
+        return Found(False, None)
+
     config = ConfigFile(environment(), Path.cwd())
-    chooser = ModelChooser(config, ENDPOINTS, StateStore(Database(None)), _nobody)
+    chooser = ModelChooser(config, ENDPOINTS, StateStore(Database(None)), nobody)
     _logger(config.paths, lambda: _keys(chooser))(text)
     return config.paths.log
 
@@ -105,8 +145,10 @@ def shipped_cast() -> Path:
     return inside if inside.is_dir() else package.parent / "personas"
 
 
-async def _nobody() -> Found:
-    return Found(False, None)
+def _companion() -> Provider:
+    from ei.providers.eliza import Eliza
+
+    return Eliza()
 
 
 def _make_folder(path: Path) -> None:

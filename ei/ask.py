@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ei.app import build, environment, open_session
+from ei.app import build, configuration, open_session
 from ei.conversations.values import State
 from ei.engine.events import (
     Event,
@@ -60,7 +60,7 @@ def compose(text: str, piped: str, files: list[tuple[str, str]]) -> str:
 
 
 async def _ask(question: Question, text: str) -> int:
-    services = build(environment(), Path.cwd())
+    services = build(configuration())
     try:
         session = open_session(services, question.persona)
         if question.model is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from pathlib import Path
 
-from ei.app import build, environment, open_session
+from ei.app import build, configuration, open_session
 from ei.commands.base import Command, Invocation
 from ei.errors import EiError
 from ei.terminal.plain import PlainUi
@@ -23,7 +22,7 @@ def run_command(
 async def _run(
     command: Command, words: tuple[str, ...], persona: str | None, resume: str | None, as_json: bool, yes: bool
 ) -> int:
-    services = build(environment(), Path.cwd())
+    services = build(configuration())
     try:
         session = open_session(services, persona)
         session.conversation = await session.db(session.store.current, session.persona.name)

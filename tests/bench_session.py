@@ -13,6 +13,7 @@ from ei.app import build, open_session
 from ei.commands.base import Choice, Document, Invocation, Line, Page, Progress, Reply, Table
 from ei.commands.parse import Use, parse_line, words_of
 from ei.commands.table import all_commands
+from ei.config import ConfigFile
 from ei.conversations.values import Message
 from ei.engine.events import Event, Told, TurnEnded, TurnNotice, TurnText
 from ei.engine.services import Services
@@ -165,7 +166,7 @@ def variables(home: Path, **more: str) -> dict[str, str]:
 @asynccontextmanager
 async def bench(home: Path, persona: str | None = None, **more: str) -> AsyncIterator[Bench]:
     """A session in `home`; more: environment variables."""
-    services = build(variables(home, **more), None)
+    services = build(ConfigFile(variables(home, **more), None))
     session = open_session(services, persona)
     found = Bench(services, session)
     try:

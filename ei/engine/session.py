@@ -37,13 +37,12 @@ from ei.models.reference import ModelId
 from ei.models.resolve import Rank, Resolution
 from ei.personas.values import Persona
 from ei.storage.database import Database
+from ei.storage.state import ACTIVE_PERSONA
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Place = Callable[[ConversationStore, str, Extra], Message]
 
-ACTIVE = "active_persona"
-FIRST_PERSONA = "ei"
 POLL_SECONDS = 0.5
 RECAP = 200
 TRIES = 8
@@ -347,7 +346,7 @@ class Session:
         self.persona, self.conversation = persona, conversation
         self._pending_once, self.context_tokens = None, None
         if not self.incognito:
-            await on_database(self.services.database, self.services.state.set, ACTIVE, persona.name)
+            await on_database(self.services.database, self.services.state.set, ACTIVE_PERSONA, persona.name)
         recap: tuple[Message, ...] = ()
         if conversation is not None:
             recap = await self.db(self.store.path, conversation.id, limit=RECAP)

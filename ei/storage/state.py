@@ -6,6 +6,9 @@ import json
 
 from ei.storage.database import Database
 
+ACTIVE_PERSONA = "active_persona"
+"""The name under which the persona in front is kept."""
+
 
 class StateStore:
     """Names and values that outlive the program (which persona was last, which hints were shown)."""

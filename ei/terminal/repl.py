@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from ei.commands.base import Command, Invocation
@@ -37,7 +37,9 @@ from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.suggest import suggester
 from ei.terminal.theme import Theme
-from ei.terminal.toolbar import Status, toolbar
+from ei.terminal.toolbar import Status
+from ei.terminal.toolbar import toolbar as draw_toolbar
+from ei.terminal.ui import TerminalUi
 from ei.terminal.width import clip, wrap
 
 HISTORY = 1000
@@ -58,13 +60,17 @@ class Themes(Protocol):
 class Repl:
     """One person at one terminal.
 
-    make_screen: builds the screen from the callbacks it is given, so that a test can give it its own terminal.
+    theme: gives the theme in use. screen: where it is drawn, and whose callbacks lead here.
     """
 
-    def __init__(self, session: Session, theme: Themes, make_screen: Callable[..., Screen]) -> None:
-        self._session = session
+    def __init__(self, session: Session, theme: Themes, screen: Screen) -> None:
+        self.session = session
+        self.screen = screen
+        self.begun = False
+        self.ui = TerminalUi(screen, theme)
         self._theme = theme
         self._commands: tuple[Command, ...] = all_commands()
+        self._suggest = suggester(session, self._commands)
         self._replies: dict[str, Any] = {}
         self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -73,28 +79,13 @@ class Repl:
         self._typed: list[str] = []
         self._model = ""
         self._waiting = False
-        config = session.services.config.current()
-        self.screen = make_screen(
-            prompt=self._prompt,
-            toolbar=self._toolbar,
-            on_submit=self._submit,
-            on_interrupt=self._interrupt,
-            on_picker=lambda: self._submit("/model pick"),
-            on_error=self._failed,
-            complete=suggester(session, self._commands),
-            history=self._history,
-            editing_mode=str(config.get("display.keys")),
-            ctrl_j=str(config.get("display.ctrl_j")),
-            style=self._theme().prompt_styles(),
-        )
-        from ei.terminal.ui import TerminalUi
-
-        self.ui = TerminalUi(self.screen, self._theme)
         session.listen(self._take)
 
-    async def run(self, conversation: str | None = None, *, incognito: bool = False) -> None:
-        """Talks until the person leaves; prints then how to come back."""
-        session = self._session
+    async def begin(self, conversation: str | None = None, *, incognito: bool = False) -> None:
+        """Goes to where the conversation is, and takes lines from now on. Raises EiError where it cannot."""
+        session = self.session
+        if conversation is not None:
+            await session.db(session.store.find, conversation)
         self._say(self._banner(), "meta")
         for warning in session.services.config.current().warnings:
             self._say(warning, "warn")
@@ -102,23 +93,27 @@ class Repl:
             await session.set_incognito(True)
         else:
             await session.open(None, conversation)
-        worker = asyncio.create_task(self._in_order())
+        self.begun = True
+        self._start(self._in_order())
         self._start(self._after_prompt())
         self._start(self._reclaim())
-        try:
-            await self.screen.run()
-        finally:
-            worker.cancel()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(worker, *self._tasks, return_exceptions=True)
-            await session.close()
-        if session.conversation is not None and not session.incognito:
+
+    async def end(self) -> None:
+        """Stops what runs, keeping its text, closes everything, and prints how to come back."""
+        session = self.session
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await session.close()
+        if self.begun and session.conversation is not None and not session.incognito:
             self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
+        await session.services.providers.close()
+        session.services.database.close()
 
     # What the person does -----------------------------------------------------------------------------------
 
-    def _submit(self, text: str) -> None:
+    def submit(self, text: str) -> None:
+        """Takes a line; lines take effect in the order typed."""
         self._typed.append(text)
         self._work.put_nowait(self._line(text))
 
@@ -128,7 +123,7 @@ class Repl:
             await asyncio.wait({task}, timeout=ORDER_SECONDS)
 
     async def _line(self, text: str) -> None:
-        session = self._session
+        session = self.session
         try:
             match parse_line(text, self._commands, self._people()):
                 case Use(command, arguments):
@@ -147,14 +142,14 @@ class Repl:
         except asyncio.CancelledError:
             raise
         except Exception as exc:
-            self._failed(exc)
+            self.failed(exc)
 
     async def _command(self, command: Command, text: str) -> None:
-        why = command.available(self._session) if command.available else ""
+        why = command.available(self.session) if command.available else ""
         if why:
             self._say(why, "warn")
             return
-        call = Invocation(self._session, self.ui, text, words_of(text))
+        call = Invocation(self.session, self.ui, text, words_of(text))
         try:
             reply = await command.run(call)
         except CancelledError:
@@ -163,8 +158,13 @@ class Repl:
         self.ui.show(reply)
         self._look_at_model()
 
-    def _interrupt(self) -> bool:
-        if self._session.stop():
+    def complete(self, before: str) -> Sequence[tuple[str, str, int]]:
+        """What Tab offers after that text."""
+        return self._suggest(before)
+
+    def interrupt(self) -> bool:
+        """Stops the reply in front, or takes back what waits; False when there was neither."""
+        if self.session.stop():
             return True
         if self._waiting:
             self._start(self._give_back())
@@ -172,17 +172,17 @@ class Repl:
         return False
 
     async def _give_back(self) -> None:
-        self._take(GivenBack(await self._session.give_back()))
+        self._take(GivenBack(await self.session.give_back()))
 
     def _people(self) -> Mapping[str, str]:
         out: dict[str, str] = {}
-        for persona in self._session.services.library.personas():
+        for persona in self.session.services.library.personas():
             for name in (persona.name, *persona.aliases):
                 out[name.lower()] = persona.name
         return out
 
-    def _history(self) -> Sequence[str]:
-        stored = self._session.services.conversations.recent_inputs(HISTORY)
+    def history(self) -> Sequence[str]:
+        stored = self.session.services.conversations.recent_inputs(HISTORY)
         return [*reversed(stored), *self._typed]
 
     # What the session tells ---------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Repl:
         self.screen.set_queued(())
         self._waiting = False
         rows = ["", self._rule(event.persona)]
-        recap = int(str(self._session.services.config.last_good().get("display.recap")))
+        recap = int(str(self.session.services.config.last_good().get("display.recap")))
         shown = [m for m in event.recap if not (m.state.value == "streaming" and event.conversation in self._replies)]
         shown = shown[-recap:] if recap else []
         if event.total > len(shown) and event.total:
@@ -279,7 +279,7 @@ class Repl:
     # What is drawn ------------------------------------------------------------------------------------------
 
     def _is_front(self, conversation: str) -> bool:
-        front = self._session.conversation
+        front = self.session.conversation
         return front is not None and front.id == conversation
 
     def _commit(self, rows: Sequence[str]) -> None:
@@ -299,15 +299,16 @@ class Repl:
     def _echo(self, text: str) -> None:
         self.screen.commit(["", self._theme().paint(clip(f"> {safe(text)}", self.screen.columns), "user")])
 
-    def _failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
+        """One sentence for the person, the traceback for the log."""
         import traceback
 
-        self._session.services.log("".join(traceback.format_exception(error)))
-        path = self._session.services.config.paths.log
+        self.session.services.log("".join(traceback.format_exception(error)))
+        path = self.session.services.config.paths.log
         self._say(f"Something went wrong in ei itself ({type(error).__name__}). The details are in {path}.", "error")
 
     def _banner(self) -> str:
-        count = len(self._session.services.library.all())
+        count = len(self.session.services.library.all())
         return f"ei · {count} persona{'s' if count != 1 else ''} · /help for commands"
 
     def _rule(self, name: str) -> str:
@@ -323,22 +324,22 @@ class Repl:
     def _look(self) -> Any:
         from ei.terminal.replies import Look
 
-        config = self._session.services.config.last_good()
+        config = self.session.services.config.last_good()
         people = tuple(dict.fromkeys(self._people().values()))
         return Look(self._theme(), bool(config.get("display.reply_line")), str(config.get("display.reasoning")), people)
 
     def _gutter(self, *speakers: str) -> int:
         from ei.terminal.replies import gutter_of
 
-        return gutter_of((self._session.persona.name, *speakers), self.screen.columns)
+        return gutter_of((self.session.persona.name, *speakers), self.screen.columns)
 
-    def _prompt(self) -> list[tuple[str, str]]:
-        name = self._session.persona.name
+    def prompt(self) -> list[tuple[str, str]]:
+        name = self.session.persona.name
         style = self._theme().persona_style(name, tuple(dict.fromkeys(self._people().values())))
         return [(style, name), ("class:prompt", " ❯ ")]
 
-    def _toolbar(self, width: int) -> Any:
-        session = self._session
+    def toolbar(self, width: int) -> Any:
+        session = self.session
         running = [r.info.speaker for id, r in session.running().items() if r.info and not self._is_front(id)]
         conversation, today, unknown = self._spent
         model, _, why = self._model.partition("\n")
@@ -355,10 +356,10 @@ class Repl:
             tuple(dict.fromkeys(running)),
             session.incognito,
         )
-        return toolbar(status, width)
+        return draw_toolbar(status, width)
 
     def _look_at_model(self) -> None:
-        session = self._session
+        session = self.session
         try:
             found = session.services.chooser.peek(session.persona, session.conversation, REASONING)
             self._model = f"{found.model}\n{found.rank.value}"
@@ -372,7 +373,7 @@ class Repl:
 
     async def _after_prompt(self) -> None:
         """What the first reply will need, loaded while the person reads or types."""
-        session = self._session
+        session = self.session
         await asyncio.sleep(0.05)
         if await self._theme.find_background(self.screen):
             self.screen.set_style(self._theme().prompt_styles())
@@ -393,10 +394,10 @@ class Repl:
 
         render("```python\npass\n```", 40, self._theme())
         with contextlib.suppress(EiError):
-            self._session.services.providers.warm(provider)
+            self.session.services.providers.warm(provider)
 
     async def _count(self) -> None:
-        session = self._session
+        session = self.session
         calls = session.services.calls
         with contextlib.suppress(EiError):
             today = await session.on_main(calls.spent_today)
@@ -409,12 +410,12 @@ class Repl:
 
     async def _reclaim(self) -> None:
         """Ends what another ei left behind when it was killed, and takes up deletions that could not finish."""
-        store = self._session.services.conversations
+        store = self.session.services.conversations
         with contextlib.suppress(EiError):
-            await self._session.on_main(store.clean_up)
+            await self.session.on_main(store.clean_up)
         while True:
             with contextlib.suppress(EiError):
-                await self._session.on_main(store.reclaim)
+                await self.session.on_main(store.reclaim)
             await asyncio.sleep(RECLAIM_SECONDS)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -426,4 +427,4 @@ class Repl:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed(error)
+            self.failed(error)

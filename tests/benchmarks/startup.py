@@ -59,6 +59,7 @@ def to_prompt(command: list[str], wanted: str, environment: dict[str, str]) -> t
     with Terminal(command, 100, 30, env=environment) as terminal:
         terminal.wait_for(lambda t: wanted.encode() in t.raw, timeout=30)
         seconds = time.perf_counter() - began
+        time.sleep(1.0)  # what is loaded behind the prompt counts
         return seconds, resident(terminal.pid)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyte
 import pyte.modes
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, wcswidth
 
 _ALTERNATE = (47 << 5, 1047 << 5, 1049 << 5)
 
@@ -56,13 +56,23 @@ class Emulator(pyte.HistoryScreen):
             self.buffer.update(lines)
 
     def draw(self, data: str) -> None:
-        # pyte drops what follows a character that it takes for unprintable (joiners, selectors).
-        data = "".join(char for char in data if wcwidth(char) > 0 or char not in "\u200d\ufe0e\ufe0f\u200b")
+        # Terminals of today draw a grapheme cluster as one character; pyte takes it apart.
         self._drawing = True
         try:
-            super().draw(data)
+            for cluster in iter_graphemes(data):
+                if len(cluster) == 1 or "\x1b" in cluster:
+                    super().draw(cluster)
+                else:
+                    self._draw_cluster(cluster)
         finally:
             self._drawing = False
+
+    def _draw_cluster(self, cluster: str) -> None:
+        width = wcswidth(cluster)
+        super().draw("\u3042" if width == 2 else "x")
+        line = self._line()
+        at = self.cursor.x - max(width, 1)
+        line[at] = line[at]._replace(data=cluster)
 
     def carriage_return(self) -> None:
         if self._drawing:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
-from prompt_toolkit.layout.utils import explode_text_fragments
+
+from ei.terminal.width import clusters, walked
 
 FOLD_LINES = 8
 FOLD_CHARACTERS = 2000
@@ -53,7 +56,10 @@ class Folds:
 
 
 class FoldProcessor(Processor):
-    """Draws each fold as its label and keeps the cursor's column right."""
+    """Draws each fold as its label and each cluster of code points (an emoji family) as one character.
+
+    It comes last: what follows would take the clusters apart. The cursor's column stays right.
+    """
 
     def __init__(self, folds: Folds, style: str = "class:fold") -> None:
         self._folds = folds
@@ -61,21 +67,28 @@ class FoldProcessor(Processor):
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         fragments = transformation_input.fragments
-        if not any(self._folds.label(character) for character in set(fragment_list_to_text(fragments))):
+        text = fragment_list_to_text(fragments)
+        if walked(text) is text and not any(map(self._folds.label, text)):
             return Transformation(fragments)
+        styles = [style for style, part, *_ in fragments for _ in part]
         shown: StyleAndTextTuples = []
-        columns = [0]
-        for style, character, *_ in explode_text_fragments(fragments):
-            label = self._folds.label(character)
-            shown.append((f"{style} {self._style}", label) if label else (style, character))
-            columns.append(columns[-1] + (len(label) or 1))
+        columns: list[int] = []  # for each code point of the source where it is drawn
+        column = 0
+        for cluster in clusters(text):
+            style = styles[len(columns)]
+            columns += [column] * len(cluster)
+            if label := self._folds.label(cluster):
+                shown.append((f"{style} {self._style}", label))
+                column += len(label)
+            else:
+                shown.append((style, walked(cluster)))
+                column += 1
+        end = len(columns)
 
         def to_display(source: int) -> int:
-            return columns[source] if source < len(columns) else columns[-1] + source - len(columns) + 1
+            return columns[source] if source < end else column + source - end
 
         def to_source(display: int) -> int:
-            if display >= columns[-1]:
-                return len(columns) - 1 + display - columns[-1]
-            return max(index for index, column in enumerate(columns) if column <= display)
+            return bisect_right(columns, display) - 1 if display < column else end + display - column
 
         return Transformation(shown, source_to_display=to_display, display_to_source=to_source)

@@ -82,10 +82,10 @@ def build_layout(
         BufferControl(
             buffer,
             input_processors=[
-                FoldProcessor(folds),
                 _Tabs(tabstop=4, char1=" ", char2=" "),
                 HighlightIncrementalSearchProcessor(),
                 HighlightSelectionProcessor(),
+                FoldProcessor(folds),
             ],
             search_buffer_control=search.control,
             preview_search=True,

@@ -38,6 +38,7 @@ from ei.terminal.pager import Page, pager
 from ei.terminal.picker import picker
 from ei.terminal.scrollback import LiveRenderer
 from ei.terminal.typed import Typed
+from ei.terminal.width import install
 
 _LEAVE_SECONDS = 2.0
 _ANSWERS = {"/yes": True, "/no": False}
@@ -77,6 +78,7 @@ class Screen:
         reflows: bool = True,
         frames: bool = True,
     ) -> None:
+        install()  # prompt_toolkit measures text as the rest of the screen does
         self._prompt = prompt
         self._toolbar = toolbar
         self._on_submit = on_submit
@@ -332,6 +334,8 @@ class Screen:
             return
         if self._buffer.text:
             self.set_text("")
+            return
+        if self.answer_card(False):
             return
         now = asyncio.get_running_loop().time()
         if now - self._interrupted_at <= _LEAVE_SECONDS:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.drive import Terminal
-from tests.terminal.stages import ROOT, input_line, stage
+from tests.terminal.stages import ROOT, count, enter, input_line, stage
 
 
 @pytest.fixture
@@ -297,3 +297,36 @@ def test_what_a_callback_raises_does_not_break_the_screen(terminal: Terminal) ->
     terminal.type("hello")
     terminal.press("enter")
     terminal.wait_for("sent 'hello'")
+
+
+def test_emoji_on_the_input_line_keep_their_columns(terminal: Terminal) -> None:
+    text = "❤️👨‍👩‍👧🇩🇪中é!"
+    terminal.type(text)
+    terminal.wait_for("!")
+    assert input_line(terminal) == f"you> {text}"
+    assert terminal.cursor[0] == len("you> ") + 2 + 2 + 2 + 2 + 1 + 1
+    terminal.press("left", "backspace")
+    terminal.type("x")
+    terminal.wait_for("x!")
+    assert input_line(terminal) == "you> ❤️👨‍👩‍👧🇩🇪中x!"
+    terminal.press("enter")
+    terminal.wait_for("sent '❤️👨")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(20, 5), (8, 3), (30, 2), (3, 8)])
+def test_a_tiny_terminal_is_no_reason_to_fail(columns: int, rows: int) -> None:
+    with stage(columns=60, rows=16) as terminal:
+        enter(terminal, "stream 60 5")
+        terminal.wait_for("block 2")
+        enter(terminal, "queue one,two,three")
+        enter(terminal, "card delete")
+        terminal.resize(columns, rows)
+        terminal.paste("several\nlines\nof text")
+        time.sleep(0.5)
+        terminal.press("ctrl-c")
+        terminal.resize(60, 16)
+        terminal.wait_for("toolbar 60")
+        terminal.press("ctrl-c")
+        enter(terminal, "/quit")
+        assert terminal.wait_exit() == 0
+        assert count(terminal, "error:") == 0

@@ -173,3 +173,11 @@ def test_leaving_while_a_question_waits_ends_it() -> None:
         terminal.wait_for("Really delete?")
         terminal.press("ctrl-d")
         assert terminal.wait_exit() == 0
+
+
+def test_ctrl_c_on_an_empty_line_answers_no() -> None:
+    with stage() as terminal:
+        enter(terminal, "card delete")
+        terminal.wait_for("Really delete?")
+        terminal.press("ctrl-c")
+        terminal.wait_for("delete: False")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from wcwidth import iter_graphemes, wcswidth
@@ -17,14 +17,7 @@ from wcwidth import iter_graphemes, wcswidth
 LONGEST_CLUSTER = 32
 """Code points. A longer cluster is taken apart, so that the work on hostile text stays bounded."""
 
-_PLAIN = re.compile(
-    "[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u21ff"
-    "\u2400-\u2426\u2500-\u25fc\u3000-\u3029\u3030-\u303d\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uac00-\ud7a3\uff01-\uff9d]*"
-)
-"""Text in which each code point is a cluster."""
-
-_CJK = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff9d\U00020000-\U0003ffff]")
+_CJK = ((0x2E80, 0x9FFF), (0xF900, 0xFAFF), (0xFF01, 0xFF9D), (0x20000, 0x3FFFF))
 _NEVER_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】°′″℃％…‥,.!?;:)]}ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
 )
@@ -35,7 +28,7 @@ def cell_width(text: str) -> int:
     """The cells that text takes. Control characters count nothing: they must not be in what is drawn (see safe)."""
     if text.isascii():
         return len(text) if text.isprintable() else sum(char.isprintable() for char in text)
-    if _PLAIN.fullmatch(text):
+    if _plain().fullmatch(text):
         return max(0, wcswidth(text))
     return sum(map(cluster_width, clusters(text)))
 
@@ -166,7 +159,17 @@ class Clusters(str):
 
 def walked(text: str) -> str:
     """text as it is where each code point is a cluster, else as `Clusters`."""
-    return text if text.isascii() or _PLAIN.fullmatch(text) else Clusters(text)
+    return text if text.isascii() or _plain().fullmatch(text) else Clusters(text)
+
+
+@cache
+def _plain() -> re.Pattern[str]:
+    """Matches a text beyond ASCII in which each code point is a cluster. Compiled when the first one comes."""
+    return re.compile(
+        "[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u21ff"
+        "\u2400-\u2426\u2500-\u25fc\u3000-\u3029\u3030-\u303d\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+        "\uac00-\ud7a3\uff01-\uff9d]*"
+    )
 
 
 def _break_clusters(text: str, width: int, final: bool) -> tuple[int, int] | None:
@@ -205,7 +208,8 @@ def _breaks(left: str, right: str) -> bool:
 
 
 def _cjk(char: str) -> bool:
-    return _CJK.match(char) is not None
+    code = ord(char)
+    return any(first <= code <= last for first, last in _CJK)
 
 
 def _cells(text: str, unicode_version: str = "auto") -> int:

@@ -135,6 +135,7 @@ class ChatRequest:
     reasoning_first: this model was seen to begin its reasoning without an opening tag.
     defaults: names of parameters that nobody chose; one that a model does not take is left out without a word.
     dropped: what this model is known to reject (RejectedParameterError.parameter); an adapter does not send it.
+    variant: how many-th reply to the same message this is, from 1; when a reply is to be gone on with, that one's.
     """
 
     model: str
@@ -144,6 +145,7 @@ class ChatRequest:
     reasoning_first: bool = False
     defaults: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
+    variant: int = 1
 
 
 @dataclass(frozen=True, slots=True)

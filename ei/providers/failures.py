@@ -70,7 +70,7 @@ def missing_key(connection: Connection) -> MissingKeyError:
     """The error for a provider that needs a key and has none."""
     name = connection.name
     sentence = f"{name} has no API key." if not connection.key_problem else f"{name} has no API key it can use."
-    hint = f"Set {key_variable(connection.endpoint)}, or: /provider {name}"
+    hint = f"Set {key_variable(connection.endpoint)}, or pick another model: /model."
     return MissingKeyError(sentence, connection.key_problem or hint, provider=name)
 
 

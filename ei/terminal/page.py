@@ -62,7 +62,7 @@ class Page:
         lead, self._lead = self._lead, ""
         self._any = True
         if lead and (row.flush or self._lead_width > self._indent):
-            self._out.append(lead)
+            self._out.append(lead.rstrip(" "))
             lead = ""
         if row.flush:
             painted = paint(row.runs)
@@ -108,7 +108,7 @@ class Page:
         fresh, lead = True, self._lead
         for row in rows:
             if lead and (row.flush or self._lead_width > self._indent):
-                shown.append(lead)
+                shown.append(lead.rstrip(" "))
                 lead = ""
             if row.flush:
                 shown.append(paint(row.runs))

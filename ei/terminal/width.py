@@ -34,13 +34,20 @@ def cell_width(text: str) -> int:
 
 
 def clusters(text: str) -> Iterator[str]:
-    """The grapheme clusters of text, in order; joined they are the text again."""
+    """The grapheme clusters of text, in order; joined they are the text again.
+
+    Those that are too long, or wider than two cells (Hangul letters that make no syllable), are taken apart.
+    """
     for cluster in iter_graphemes(text):
-        if len(cluster) <= LONGEST_CLUSTER:
+        if len(cluster) == 1:
             yield cluster
-        else:
+        elif len(cluster) > LONGEST_CLUSTER:
             for start in range(0, len(cluster), LONGEST_CLUSTER):
-                yield cluster[start : start + LONGEST_CLUSTER]
+                yield from clusters(cluster[start : start + LONGEST_CLUSTER])
+        elif cluster_width(cluster) > 2:
+            yield from cluster
+        else:
+            yield cluster
 
 
 @lru_cache(maxsize=4096)
@@ -74,10 +81,10 @@ def pad(text: str, width: int) -> str:
 def wrap(text: str, width: int) -> list[str]:
     """Rows of at most width cells, broken at spaces and around CJK characters, a longer word inside it.
 
-    A newline ends a row; an empty text is one empty row.
+    A newline ends a row, a tab is up to four spaces; an empty text is one empty row.
     """
     rows: list[str] = []
-    for line in text.split("\n"):
+    for line in text.expandtabs(4).split("\n"):
         while (cut := break_row(line, width)) is not None:
             rows.append(line[: cut[0]].rstrip(" "))
             line = line[cut[1] :].lstrip(" ")

@@ -311,8 +311,8 @@ def test_the_tail_shows_what_will_be_drawn() -> None:
 def test_a_name_without_room_stands_above() -> None:
     stream = MarkdownStream(40, PLAIN, 4, "magdalena")
     assert stream.feed("hello\n\n") + stream.finish() == ["magdalena", "    hello"]
-    stream = MarkdownStream(40, PLAIN, 6, "lena")
-    assert stream.feed("```\nx") + stream.finish() == ["lena", "x"]
+    assert render("```\nx", 40, PLAIN, 6, "lena  ") == ["lena", "x"]
+    assert render("x", 40, PLAIN, 6, "lena  ") == ["lena  x"]
     assert MarkdownStream(40, PLAIN, 6, "lena").finish() == ["lena"]
 
 

@@ -76,6 +76,7 @@ def test_clipped_text_fits(text: str, width: int) -> None:
         ("the quick brown fox", 10, ["the quick", "brown fox"]),
         ("exactly ten", 7, ["exactly", "ten"]),
         ("a  b", 1, ["a", "b"]),
+        ("a\tb c", 5, ["a   b", "c"]),
         ("unbreakable", 4, ["unbr", "eaka", "ble"]),
         ("one\n\ntwo", 9, ["one", "", "two"]),
         ("你好世界", 5, ["你好", "世界"]),

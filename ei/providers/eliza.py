@@ -23,6 +23,7 @@ MAX_CHARS = 20_000
 """What of one message is looked at."""
 LOOK_BACK = 200
 """How many of the newest messages are looked at: enough for any talk, and a bound for very long ones."""
+MOST_VARIANTS = 50
 CARE_TURNS = 6
 """For how many messages after a sign of danger the careful answers stay."""
 FIRM_RANK, TOPIC_RANK, WEAK_RANK = 78, 50, 16
@@ -146,10 +147,10 @@ def reply(request: ChatRequest, script: Script) -> str:
         messages = messages[:-1]
     if messages and messages[-1].role == "assistant":
         begun = messages[-1].text
-        whole = _Talk(request, script, messages[:-1]).answer()
+        whole = _variant(request, script, messages[:-1])
         if whole.startswith(begun) and whole != begun:
             return whole[len(begun) :]
-    return _Talk(request, script, messages).answer()
+    return _variant(request, script, messages)
 
 
 def topics_in(prompt: str) -> tuple[str, ...]:
@@ -163,15 +164,26 @@ def topics_in(prompt: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Talk:
-    """One conversation as the rules see it."""
+def _variant(request: ChatRequest, script: Script, messages: Sequence[ChatMessage]) -> str:
+    """The request's variant of the answer: each says what those before it did not, as long as there is something."""
+    given: list[str] = []
+    for _ in range(min(max(request.variant, 1), MOST_VARIANTS)):
+        given.append(_Talk(request, script, messages, given).answer())
+    return given[-1]
 
-    def __init__(self, request: ChatRequest, script: Script, messages: Sequence[ChatMessage]) -> None:
+
+class _Talk:
+    """One conversation as the rules see it. before: other answers to its newest message."""
+
+    def __init__(
+        self, request: ChatRequest, script: Script, messages: Sequence[ChatMessage], before: Sequence[str]
+    ) -> None:
         kept = [m for m in messages[-LOOK_BACK:] if m.role != "system"]
         prompt = "\n".join(m.text for m in request.messages[:1] if m.role == "system")
         self.script = script
         self.lexicon = script.lexicon
         self.own = [m.text for m in kept if m.role == "assistant"]
+        self.given = [*self.own, *before]
         asked = (m.text[:MAX_CHARS] for m in kept if m.role == "user" and m.name is None)
         self.said = [re.sub(r"^\(to [^)\n]{1,60}\) ", "", text) for text in asked]
         self.me = request.speaker[:1].upper() + request.speaker[1:] if request.speaker else "Ei"
@@ -314,7 +326,8 @@ class _Talk:
 
     def _lines_of(self, rule: Rule) -> tuple[str, ...]:
         if rule.id == "hello" and not self.own:
-            return self.colours.get("hello", self.script.special["hello"])
+            own = self.colours.get("hello", ())
+            return (*own, *self.script.special["hello"]) if self.given or not own else own
         if rule.id == "opinion":
             recent = self._clauses(self.said[-6:-1])
             if recent:
@@ -392,12 +405,12 @@ class _Talk:
         """
         values = {**self.slots, **(slots or {})}
         ready = [(line, text) for line in lines if (text := fill(line, values))]
-        fresh = [text for line, text in ready if not any(was_said(line, own) for own in self.own)]
+        fresh = [text for line, text in ready if not any(was_said(line, own) for own in self.given)]
         if fresh:
             return fresh[self._dice(salt or lines[0], len(fresh))]
         if not keep or not ready:
             return ""
-        age = {text: max(i for i, own in enumerate(self.own) if was_said(line, own)) for line, text in ready}
+        age = {text: max(i for i, own in enumerate(self.given) if was_said(line, own)) for line, text in ready}
         return min(age, key=lambda text: age[text])
 
     def _dice(self, salt: str, sides: int) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -410,3 +411,18 @@ class TestRules:
 
 OPTIONAL = {"grief", "illness"}
 """Rules some of whose patterns hold nothing: their lines with a slot are passed over then."""
+
+
+@pytest.mark.parametrize("line", ["Hi", "I feel sad", "My mother hates me", "asdfgh", "What is 2+2?", "thanks"])
+def test_another_variant_of_a_reply_says_something_else(line: str) -> None:
+    asked = (says("user", line),)
+    three = [reply(ChatRequest("eliza", asked, speaker="ei", variant=number), SCRIPT) for number in (1, 2, 3)]
+    assert len(set(three)) == 3
+
+
+def test_a_cut_variant_goes_on_as_that_variant() -> None:
+    request = ChatRequest("eliza", (says("user", "I feel sad"),), speaker="ei", variant=2)
+    whole = reply(request, SCRIPT)
+    go_on = says("user", "(Your last reply was cut off. Go on exactly where it stopped.)")
+    cut = replace(request, messages=(*request.messages, says("assistant", whole[:12]), go_on))
+    assert whole[:12] + reply(cut, SCRIPT) == whole

@@ -34,6 +34,7 @@ _OPEN_END = re.compile(f"(?:\r|{_FLAG}[{_TAG}]{{0,5}}[\ud800-\udbff]?|[\ud800-\u
 
 _DROPPED = frozenset("\xad\u034f\u061c\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff")
 _JOINERS = frozenset("\u200c\u200d")
+_NAME_END = "\u27e9"
 _KEYCAPS = frozenset("0123456789#*")
 
 
@@ -72,11 +73,19 @@ class Sanitizer:
         if not final and (held := _OPEN_END.search(text)) is not None:
             self._held = held.group()
             text = text[: held.start()]
-        before = self._before
-        clean = _SPECIAL.sub(lambda m: _harmless(m.group(), text[m.start() - 1] if m.start() else before), text)
-        if text:
-            self._before = text[-1]
-        return clean
+        parts: list[str] = []
+        before, at = self._before, 0
+        for found in _SPECIAL.finditer(text):
+            if found.start() > at:
+                parts.append(text[at : found.start()])
+                before = text[found.start() - 1]
+            if shown := _harmless(found.group(), before):
+                parts.append(shown)
+                before = shown[-1]
+            at = found.end()
+        parts.append(text[at:])
+        self._before = text[-1] if at < len(text) else before
+        return "".join(parts)
 
 
 def _joined(pair: re.Match[str]) -> str:
@@ -84,7 +93,7 @@ def _joined(pair: re.Match[str]) -> str:
 
 
 def _harmless(found: str, before: str) -> str:
-    """The stand-in for what `_SPECIAL` found; before is the raw character left of it, or ""."""
+    """The stand-in for what `_SPECIAL` found; before is the character shown left of it, or ""."""
     char = found[0]
     code = ord(char)
     if char == "\r":
@@ -104,7 +113,7 @@ def _harmless(found: str, before: str) -> str:
     if char in _JOINERS:
         return char if _shows(before) or before == "\ufe0f" else ""
     if 0xFE00 <= code <= 0xFE0F:
-        if _selects(before):
+        if _selects(before) or before == _NAME_END:
             return _named(code)
         return char if _shows(before) or before in _KEYCAPS else ""
     if 0xE0100 <= code <= 0xE01EF and _ideograph(before):
@@ -113,7 +122,7 @@ def _harmless(found: str, before: str) -> str:
 
 
 def _named(code: int) -> str:
-    return f"\u27e8U+{code:04X}\u27e9"
+    return f"\u27e8U+{code:04X}{_NAME_END}"
 
 
 def _selects(char: str) -> bool:
@@ -122,9 +131,7 @@ def _selects(char: str) -> bool:
 
 def _shows(char: str) -> bool:
     """Whether it is a visible character beyond ASCII, which a joiner or a selector after it may change."""
-    if char <= "\x9f" or char.isspace() or char in _JOINERS or char in _DROPPED:
-        return False
-    return not (_selects(char) or "\U000e0000" <= char <= "\U000e0fff")
+    return char > "\x9f" and not char.isspace() and char not in _JOINERS and char != _NAME_END and not _selects(char)
 
 
 def _ideograph(char: str) -> bool:

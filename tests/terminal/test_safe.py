@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ei.terminal.safe import Sanitizer, safe
@@ -63,6 +63,7 @@ def cut(text: str, places: Sequence[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(ends)]
 
 
+@settings(deadline=None)
 @given(hostile, st.lists(st.integers(0, 1000)))
 def test_no_control_character_ever_comes_out_and_chunks_do_not_matter(text: str, places: list[int]) -> None:
     sanitizer = Sanitizer()
@@ -71,6 +72,7 @@ def test_no_control_character_ever_comes_out_and_chunks_do_not_matter(text: str,
     assert "".join(chunks) == safe(text)
 
 
+@settings(deadline=None)
 @given(hostile)
 def test_what_is_safe_stays_as_it_is(text: str) -> None:
     assert safe(safe(text)) == safe(text)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ei.terminal.width import Clusters, break_row, cell_width, chop, clip, clusters, pad, walked, wrap
@@ -40,6 +40,7 @@ def test_a_cluster_is_as_wide_as_it_is_drawn(text: str, cells: int) -> None:
     assert cell_width(text) == cells
 
 
+@settings(deadline=None)
 @given(mixed)
 def test_the_width_of_a_text_is_that_of_its_clusters(text: str) -> None:
     assert "".join(clusters(text)) == text
@@ -50,6 +51,7 @@ def test_a_hostile_cluster_is_taken_apart() -> None:
     assert max(map(len, clusters("a" + "\u0301" * 1000))) == 32
 
 
+@settings(deadline=None)
 @given(mixed, st.integers(2, 20))
 def test_rows_fit_and_lose_only_spaces(text: str, width: int) -> None:
     rows = wrap(text, width)
@@ -57,6 +59,7 @@ def test_rows_fit_and_lose_only_spaces(text: str, width: int) -> None:
     assert "".join(rows).replace(" ", "") == text.replace(" ", "")
 
 
+@settings(deadline=None)
 @given(mixed, st.integers(2, 20))
 def test_chopped_rows_fit_and_lose_nothing(text: str, width: int) -> None:
     rows = chop(text, width)
@@ -64,6 +67,7 @@ def test_chopped_rows_fit_and_lose_nothing(text: str, width: int) -> None:
     assert "".join(rows) == text
 
 
+@settings(deadline=None)
 @given(mixed, st.integers(0, 12))
 def test_clipped_text_fits(text: str, width: int) -> None:
     assert cell_width(clip(text, width)) <= width

@@ -24,8 +24,8 @@ SAMPLE = """\
 ## What the puddle saw
 
 Once, a **puddle** held the whole street upside down: the lamps, the *tired* tram, a woman with `keys` in her hand. It
-kept them all evening, as [the story](https://example.com/puddles) goes, and gave nothing back until the wind came by and
-asked, twice, in the voice that wind has for water. Nobody had asked the puddle anything before; it had to think.
+kept them all evening, as [the story](https://example.com/puddles) goes, and gave nothing back until the wind came by
+and asked, twice, in the voice that wind has for water. Nobody had asked the puddle anything before; it had to think.
 
 1. First it thought of the tram, which is heavy and always late, and which never once looked down.
 2. Then of the woman:

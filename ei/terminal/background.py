@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from prompt_toolkit.input import Input
-from prompt_toolkit.output import Output
+if TYPE_CHECKING:
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.output import Output
 
 Background = Literal["dark", "light"]
 

@@ -35,11 +35,15 @@ class Status:
 
 
 class Frames:
-    """Collects what is to be shown and hands it to the renderer, one frame at a time."""
+    """Collects what is to be shown and hands it to the renderer, one frame at a time.
 
-    def __init__(self, app: Application[Any], renderer: LiveRenderer) -> None:
+    gap: empty rows between what stands above and what is typed.
+    """
+
+    def __init__(self, app: Application[Any], renderer: LiveRenderer, gap: int = 0) -> None:
         self._app = app
         self._renderer = renderer
+        self._gap: Sequence[str] = [""] * gap
         self._committed: list[str] = []
         self._tail: Tail | None = None
         self._statuses: list[Status] = []
@@ -123,12 +127,12 @@ class Frames:
 
     def _poll(self) -> Sequence[str]:
         if self._tail is None:
-            return ()
+            return self._gap
         source, self._tail = self._tail, None  # one that fails is not asked again
         self._polled_columns = self.columns
         rows = source(self._polled_columns)
         self._tail = source
-        return rows
+        return [*rows, *self._gap]
 
     def _drain(self) -> list[str]:
         rows, self._committed = self._committed, []

@@ -89,6 +89,7 @@ class Front:
             color_depth=_DEPTHS[self._themes.depth],
             reflows=reflows(variables),
             frames=not is_dumb(variables),
+            gap=1,
         )
 
     async def run(self, persona: str | None, conversation: str | None, model: str | None, no_save: bool) -> None:

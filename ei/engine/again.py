@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
 from ei.conversations.writing import Extra
-from ei.engine.context import fit, system_prompt, to_messages
+from ei.engine.composing import Composer, learned_about
 from ei.errors import UsageError
 from ei.messages import ChatMessage, Role, TextPart
+from ei.models.interactions import REASONING
 from ei.models.reference import parse
-from ei.providers.estimate import estimate_tokens
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
+    from ei.personas.values import Persona
 
 GO_ON = (
     "(Your last reply was cut off. Go on exactly where it stopped, without repeating anything and without a remark.)"
@@ -25,56 +26,59 @@ GO_ON = (
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be sent now. tokens: estimated; left_out: oldest messages that do not fit."""
+    """What would be sent now, before the next message. tokens: estimated; left_out: oldest that do not fit."""
 
     messages: tuple[ChatMessage, ...]
     tokens: int
     characters: int
     left_out: int
     model: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
-async def retry(session: Session, written: str | None) -> None:
-    """Has the last message of the person answered again, by the model `written` where it is given.
+async def retry(session: Session, written: object | None) -> None:
+    """Has the last message of the person answered again, by the model `written` (a reference) where it is given.
 
     A reply that is there stays as a variant. Raises UsageError when there is nothing to answer.
     """
-    await _idle(session)
-    request: object = None
+    await idle(session)
+    request = written
     if written is not None:
-        request = str(parse(written, session.services.chooser.names()))
+        model = parse(written, session.services.chooser.names())
+        request = str(model) if isinstance(written, str) else written
     last = await last_of(session, None)
     if last.role == "user":
-        speaker = session.services.library.find(last.to) if last.to else session.persona
-        await session.answer(speaker, "retry", session.after(last), request=request)
+        await session.answer(_asked_of(session, last), "retry", session.after(last), request=request)
         return
 
     def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
         return store.add_variant(last.id, (), State.STREAMING, author=speaker, **fields)
 
-    speaker = session.services.library.find(last.author)
-    await session.answer(speaker, "retry", place, request=request)
+    before = None if last.parent is None else await session.db(session.store.message, last.parent)
+    goes_on = before is not None and before.role == "assistant" and before.author == last.author
+    speaker = session.services.library.get(last.author)
+    await session.answer(speaker, "retry", place, asked=GO_ON if goes_on else "", request=request)
 
 
 async def go_on(session: Session) -> None:
-    """Has the last reply continued. Raises UsageError when the last message is none or was complete."""
-    await _idle(session)
+    """Has the last reply continued, also one that ended by itself. Raises UsageError when the last message is none."""
+    await idle(session)
     last = await last_of(session, None)
     if last.role != "assistant":
         raise UsageError("The last message has no reply yet.", "/retry asks for one.")
-    if not last.text:
+    if not last.text.strip():
         raise UsageError("The last reply has no text to go on from.", "/retry asks again.")
-    speaker = session.services.library.find(last.author)
+    speaker = session.services.library.get(last.author)
     await session.answer(speaker, "continue", session.after(last), asked=GO_ON)
 
 
 async def edit(session: Session, text: str) -> None:
     """Puts `text` in the place of the person's last message and asks again; the first one stays as a branch."""
-    await _idle(session)
+    await idle(session)
     old = await last_of(session, "user")
+    speaker = _asked_of(session, old)
     new = await session.db(session.store.add_variant, old.id, (TextPart(text),), to=old.to)
     await session.sent(new)
-    speaker = session.services.library.find(old.to) if old.to else session.persona
     await session.answer(speaker, "edit", session.after(new))
 
 
@@ -88,25 +92,40 @@ async def last_of(session: Session, role: Role | None) -> Message:
             if role is None or message.role == role:
                 return message
         if len(page) < 20:
-            raise UsageError("There is nothing here yet.", "Say something first.")
+            if before is None and not page:
+                raise UsageError("There is nothing here yet.", "Say something first.")
+            raise UsageError(
+                "There is no reply here yet." if role == "assistant" else "You said nothing here yet.",
+                "/retry asks for one." if role == "assistant" else "Say something first.",
+            )
         before = page[0].id
 
 
 async def preview(session: Session) -> Preview:
-    """What the persona in front would be sent for the next message."""
+    """What the persona in front would be sent for the next message, but for that message."""
     await session.refresh()
     persona, conversation = session.persona, session.conversation
-    system = system_prompt(persona, datetime.fromtimestamp(session.services.now()))
-    path = await session.db(session.store.path, conversation.id) if conversation else ()
-    host = persona.name if any(message.to for message in path) else ""
-    fitted = fit(to_messages(system, path, persona.name, host=host), 1 << 60, estimate_tokens)
-    model = str((await session.resolution()).model)
-    characters = sum(len(message.text) for message in fitted.messages)
-    return Preview(fitted.messages, fitted.tokens, characters, fitted.left_out, model)
+    if session.pending_once is not None:
+        model = parse(session.pending_once, session.services.chooser.names())
+    else:
+        model = (await session.resolution()).model
+    learned = await learned_about(session.services, model)
+    composer = Composer(session.services, session.store, persona, persona, REASONING, model, learned)
+    material = await composer.material(conversation.id if conversation else None)
+    sent = material.fitted(material.budget)
+    characters = sum(len(message.text) for message in sent.messages)
+    return Preview(sent.messages, sent.tokens, characters, sent.left_out, str(model), composer.parameters())
 
 
-async def _idle(session: Session) -> None:
+async def idle(session: Session) -> None:
+    """Raises UsageError while a reply is under way in the conversation in front, here or in another terminal."""
     await session.refresh()
     conversation = await session.here()
+    await session.db(session.store.reclaim)
     if await session.busy(conversation.id):
         raise UsageError("A reply is under way.", "Wait for it, or stop it with Ctrl-C.")
+
+
+def _asked_of(session: Session, message: Message) -> Persona:
+    """Who is to answer a message of the person. Raises UsageError, ConfigError where that one is not here."""
+    return session.services.library.get(message.to) if message.to else session.persona

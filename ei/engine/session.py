@@ -45,6 +45,8 @@ Place = Callable[[ConversationStore, str, Extra], Message]
 
 POLL_SECONDS = 0.5
 RECAP = 200
+UNASKED = frozenset({Rank.GLOBAL.value, Rank.OLLAMA.value, Rank.COMPANION.value})
+"""Steps that choose where nobody chose: what they found is not remembered as the model used last."""
 TRIES = 8
 
 
@@ -73,7 +75,7 @@ class Session:
         self.request: object | None = None
         self.known_models: dict[str, tuple[str, ...]] = {}
         self.listed: tuple[str, ...] = ()
-        self.last_search: tuple[str, int] | None = None
+        self.last_search: tuple[str, int, str | None] | None = None
         self._listeners: list[Callable[[Event], None]] = []
         self._running: dict[str, Running] = {}
         self._pending_once: object | None = None
@@ -144,20 +146,37 @@ class Session:
         await self._front(self.persona, None if on else await self.db(self.store.current, self.persona.name))
 
     def persona_of(self, conversation: Conversation) -> Persona:
-        """Raises UsageError that says how to bring an archived persona back."""
+        """Who a conversation is with. Raises UsageError that says how to go on where that persona is not here."""
+        name, library = conversation.persona, self.services.library
         try:
-            return self.services.library.get(conversation.persona)
+            return library.get(name)
         except UsageError as exc:
-            name = conversation.persona
-            raise UsageError(
-                f"This conversation is with {name}, who is not here.", f"Try /persona restore {name}."
-            ) from exc
+            archived = any(entry.name == name for entry in library.archived())
+            hint = (
+                f"/persona restore {name} brings {name} back."
+                if archived
+                else f"To go on, make a persona of that name: /persona new {name}. "
+                f"To read it, in a shell: ei history {conversation.id[-8:]}"
+            )
+            raise UsageError(f"This conversation is with {name}, who is not here.", hint) from exc
 
     async def refresh(self) -> None:
         """Reads persona and conversation anew: files edited by hand and other terminals are noticed here."""
         self.persona = self.services.library.get(self.persona.name)
         if self.conversation is not None:
-            self.conversation = await self.db(self.store.get, self.conversation.id)
+            try:
+                self.conversation = await self.db(self.store.get, self.conversation.id)
+            except NotFoundError as exc:
+                await self._front(self.persona, None)
+                raise UsageError(
+                    "This conversation was deleted in another terminal.", "What you say next begins a new one."
+                ) from exc
+
+    async def moved(self) -> None:
+        """Takes note that a command moved the head of the conversation in front."""
+        await self.refresh()
+        if self.conversation is not None:
+            self._seen_head[self.conversation.id] = self.conversation.head
 
     # Talking ------------------------------------------------------------------------------------------------
 
@@ -246,7 +265,7 @@ class Session:
             raise UsageError("There is nothing here yet.", "Say something first, or go back with /history.")
         return self.conversation
 
-    async def retry(self, written: str | None) -> None:
+    async def retry(self, written: object | None) -> None:
         await again.retry(self, written)
 
     async def go_on(self) -> None:
@@ -254,6 +273,9 @@ class Session:
 
     async def edit(self, text: str) -> None:
         await again.edit(self, text)
+
+    async def idle(self) -> None:
+        await again.idle(self)
 
     async def last_of(self, role: Role | None) -> Message:
         return await again.last_of(self, role)
@@ -496,7 +518,7 @@ class Session:
             return
         try:
             complete = ended is not None and ended.message.state is State.COMPLETE
-            if complete and ended is not None and not self.incognito:
+            if complete and ended is not None and not self.incognito and ended.turn.resolved_by not in UNASKED:
                 await on_database(self.services.database, self.services.state.set, LAST_USED, ended.turn.model)
             if self.conversation is not None and self.conversation.id == id:
                 await self.refresh()

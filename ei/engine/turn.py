@@ -6,12 +6,12 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from time import monotonic
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
-from ei.engine.context import Fitted, fit, system_prompt, to_messages
+from ei.engine.composing import Composer, learned_about
+from ei.engine.context import Fitted
 from ei.engine.events import (
     Event,
     Outcome,
@@ -27,7 +27,6 @@ from ei.engine.events import (
 from ei.engine.services import Services, on_database
 from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
 from ei.messages import (
-    ChatMessage,
     ChatRequest,
     Finished,
     Notice,
@@ -45,7 +44,7 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
-from ei.models.metadata import cost_of, known_context
+from ei.models.metadata import cost_of
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -56,10 +55,6 @@ from ei.usage.values import Outcome as CallOutcome
 SAVE_SECONDS = 0.7
 LEASE_MS = 15_000
 RENEW_SECONDS = 5.0
-PAGE = 200
-"""How many messages are read from the database at a time while a request is built."""
-SMALL = 3_000
-"""Requests below this many tokens fit every model worth naming: its context is not looked up."""
 SHORTENINGS = 8
 ENDS: Mapping[State, CallOutcome] = {
     State.COMPLETE: "complete",
@@ -142,22 +137,27 @@ class Turn:
 
     async def _stream(self, message: Message) -> None:
         model = self._plan.resolution.model
-        learned = await self._learned()
+        plan = self._plan
+        learned = await learned_about(self._services, model)
         self._rejected = {str(name) for name in _listed(learned.get("rejects"))}
-        messages, budget = await self._messages(message, learned)
+        composer = Composer(self._services, plan.store, plan.owner, plan.speaker, plan.interaction, model, learned)
+        material = await composer.material(plan.conversation.id, message.id, plan.asked)
+        request = await self._request(message, composer)
+        budget = material.budget
         for attempt in range(SHORTENINGS):
-            self._sent = fit(messages, budget, estimate_tokens) if budget else _all_of(messages)
+            self._sent = material.fitted(budget)
             if self._sent.left_out and attempt == 0:
                 self._tell_left_out()
             try:
-                async for event in self._events(self._request(self._sent, learned)):
+                asked = replace(request, messages=self._sent.messages, dropped=frozenset(self._rejected))
+                async for event in self._events(asked):
                     self._take(event)
                 return
             except TooLongError as exc:
                 if self._reply.started or attempt == SHORTENINGS - 1:
                     raise
                 shorter = _shorter(self._sent, exc)
-                again = fit(messages, shorter, estimate_tokens)
+                again = material.fitted(shorter)
                 if len(again.messages) == len(self._sent.messages):
                     raise
                 if not self._sent.left_out:
@@ -210,75 +210,22 @@ class Turn:
 
     # The request --------------------------------------------------------------------------------------------
 
-    def _request(self, sent: Fitted, learned: dict[str, object]) -> ChatRequest:
-        return ChatRequest(
-            self._plan.resolution.model.model,
-            sent.messages,
-            self._parameters(),
-            self._plan.speaker.name,
-            reasoning_first=learned.get("reasoning_first") is True,
-            dropped=frozenset(self._rejected),
-        )
-
-    def _parameters(self) -> dict[str, object]:
-        """The persona's, then the interaction's; a model is only sent what somebody chose."""
-        config = self._services.config.last_good()
-        name = self._plan.interaction.name
-        out: dict[str, object] = {}
-        for parameter in ("temperature", "max_tokens"):
-            value = config.get(f"interactions.{name}.{parameter}")
-            if value is not None:
-                out[parameter] = value
-        return {**out, **self._plan.speaker.parameters}
-
-    async def _messages(
-        self, message: Message, learned: dict[str, object]
-    ) -> tuple[tuple[ChatMessage, ...], int | None]:
-        """The prompt and as much of the path as could fit, read a page at a time from the newest back; the budget.
-
-        The model's context is looked up only when the request is not small, and None where nobody knows it.
-        """
+    async def _request(self, message: Message, composer: Composer) -> ChatRequest:
+        """The request for `message` but for what it sends."""
         plan = self._plan
-        guest_of = plan.owner.name if plan.speaker.name != plan.owner.name else ""
-        now = datetime.fromtimestamp(self._services.now())
-        system = system_prompt(plan.speaker, now, (), guest_of)
-        path: tuple[Message, ...] = ()
-        before, tokens, budget, looked = message.id, estimate_tokens(system), None, False
-        while True:
-            page = await on_database(
-                plan.store.database, plan.store.path, plan.conversation.id, limit=PAGE, before=before
-            )
-            path = page + path
-            tokens += sum(estimate_tokens(m.text) for m in page)
-            if tokens >= SMALL and not looked:
-                budget, looked = await self._budget(learned), True
-            if len(page) < PAGE or (budget is not None and tokens > budget):
-                break
-            before = page[0].id
-        others = self._others(path)
-        if others:
-            system = system_prompt(plan.speaker, now, others, guest_of)
-        messages = to_messages(system, path, plan.speaker.name, host=plan.owner.name if _has_guests(path) else "")
-        if plan.asked:
-            messages = (*messages, ChatMessage("user", (TextPart(plan.asked),)))
-        return messages, budget
-
-    def _others(self, path: tuple[Message, ...]) -> tuple[Persona, ...]:
-        """Who else spoke here, as far as they still are in the library."""
-        told = {self._plan.speaker.name, self._plan.owner.name}
-        names = dict.fromkeys(m.author for m in path if m.role == "assistant" and m.author not in told)
-        here = {persona.name: persona for persona in self._services.library.all() if isinstance(persona, Persona)}
-        return tuple(here[name] for name in names if name in here)
-
-    async def _budget(self, learned: dict[str, object]) -> int | None:
-        """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
-        seen = learned.get("context")
-        limit = seen if isinstance(seen, int) else await asyncio.to_thread(known_context, self._plan.resolution.model)
-        if limit is None:
-            return None
-        wished = self._parameters().get("max_tokens")
-        room = wished if isinstance(wished, int) else 4096
-        return max(limit - min(room, limit // 4), 256)
+        variant = message.variant
+        if plan.asked and message.parent is not None:
+            # It goes on with the reply before it.
+            begun = await on_database(plan.store.database, plan.store.message, message.parent)
+            variant = begun.variant
+        return ChatRequest(
+            plan.resolution.model.model,
+            (),
+            composer.parameters(),
+            plan.speaker.name,
+            reasoning_first=composer.learned.get("reasoning_first") is True,
+            variant=variant,
+        )
 
     def _tell_left_out(self) -> None:
         assert self._sent is not None
@@ -384,10 +331,6 @@ class Turn:
         except StorageError as exc:
             self._services.log(f"call not recorded: {exc}")
 
-    async def _learned(self) -> dict[str, object]:
-        services = self._services
-        return await on_database(services.database, services.learned.get, str(self._plan.resolution.model))
-
     async def _learn(self, name: str, value: object) -> None:
         services = self._services
         if value is None:
@@ -449,19 +392,11 @@ class _Reply:
         return (*out, *self._opaque)
 
 
-def _all_of(messages: tuple[ChatMessage, ...]) -> Fitted:
-    return fit(messages, 1 << 60, estimate_tokens)
-
-
 def _shorter(sent: Fitted, error: TooLongError) -> int:
     """A budget that should fit after `error`: the server's limit in its own count, where it told both counts."""
     if error.limit and error.asked and error.asked > error.limit:
         return max(int(sent.tokens * error.limit / error.asked * 0.85), 1)
     return max(int(sent.tokens * 0.6), 1)
-
-
-def _has_guests(path: tuple[Message, ...]) -> bool:
-    return any(message.to for message in path)
 
 
 def _listed(value: object) -> list[object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from ei.config import Config, ConfigFile
+from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
 from ei.models.interactions import Interaction
 from ei.models.reference import ProviderNames
@@ -43,6 +43,7 @@ class ModelChooser:
         return {endpoint.name: endpoint for endpoint in (*self._shipped, *own)}
 
     def names(self) -> ProviderNames:
+        """Every name and alias that a reference may begin with. Raises ConfigError."""
         endpoints = self.endpoints()
         aliases = {alias: endpoint.name for endpoint in endpoints.values() for alias in endpoint.aliases}
         return ProviderNames(tuple(endpoints), aliases)
@@ -59,22 +60,18 @@ class ModelChooser:
     ) -> tuple[Candidate, ...]:
         """What is written at steps 1 to 6, in order; request: of this one call, None where it names no model."""
         config = self._config.current()
-        own = persona.models.get(interaction.name)
-        if own is None and interaction.own_model:
-            own = persona.model
+        own, where = persona.models.get(interaction.name), f"models.{interaction.name} in {persona.name}'s system.jsonc"
+        if own is None:
+            own, where = persona.model if interaction.own_model else None, f"{persona.name}'s system.jsonc"
         variable = config.variable(interaction.variable)
         setting = f"interactions.{interaction.name}.model"
         written = config.section(f"interactions.{interaction.name}").get("model")
         return (
-            Candidate(Rank.REQUEST, "the request (--model)", request),
-            Candidate(Rank.CONVERSATION, "this conversation (/model --here)", conversation and conversation.model_here),
-            Candidate(Rank.PERSONA, f"{persona.name}'s system.jsonc", own),
-            Candidate(
-                Rank.INTERACTION,
-                f"{interaction.variable} ({variable.source})" if variable else interaction.variable,
-                variable.value if variable else None,
-            ),
-            Candidate(Rank.INTERACTION, f"settings.jsonc, {setting}", written),
+            Candidate(Rank.REQUEST, "this request alone", request),
+            Candidate(Rank.CONVERSATION, "this conversation, /model --here", conversation and conversation.model_here),
+            Candidate(Rank.PERSONA, where, own),
+            _of_variable(Rank.INTERACTION, interaction.variable, variable),
+            Candidate(Rank.INTERACTION, f"{setting} in settings.jsonc", written),
             *self._defaults(config),
         )
 
@@ -97,6 +94,7 @@ class ModelChooser:
         return self._found
 
     async def look(self) -> Found:
+        """Looks again at what answers on this machine, and remembers it."""
         self._found = await self._look()
         return self._found
 
@@ -109,19 +107,21 @@ class ModelChooser:
     def _defaults(self, config: Config) -> tuple[Candidate, ...]:
         variable = config.variable("EI_LLM_MODEL")
         default = config.settings.get("default_model")
-        where = "settings.jsonc, default_model"
+        where = "default_model in settings.jsonc"
         if default == "last-used":
-            default, where = self._state.get(LAST_USED), "the model used last (default_model: last-used)"
+            default, where = self._state.get(LAST_USED), "the model used last, default_model in settings.jsonc"
         usual = _customary_default(config)
         return (
-            Candidate(
-                Rank.ENVIRONMENT,
-                f"EI_LLM_MODEL ({variable.source})" if variable else "EI_LLM_MODEL",
-                variable.value if variable else None,
-            ),
+            _of_variable(Rank.ENVIRONMENT, "EI_LLM_MODEL", variable),
             Candidate(Rank.DEFAULT, where, default),
             *([Candidate(Rank.DEFAULT, *usual)] if usual else []),
         )
+
+
+def _of_variable(rank: Rank, name: str, variable: Variable | None) -> Candidate:
+    if variable is None:
+        return Candidate(rank, name)
+    return Candidate(rank, name if variable.source == "environment" else f"{name}, {variable.source}", variable.value)
 
 
 def _customary_default(config: Config) -> tuple[str, str] | None:

@@ -17,6 +17,7 @@ from ei.models.metadata import known_context
 from ei.models.reference import ModelId
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
+from ei.providers.retry import RetryPolicy
 
 PAGE = 200
 """How many messages are read from the database at a time while a request is built."""
@@ -114,6 +115,15 @@ def interaction_parameters(services: Services, interaction: Interaction) -> dict
     config = services.config.last_good()
     found = {name: config.get(f"interactions.{interaction.name}.{name}") for name in ("temperature", "max_tokens")}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def retry_policy(services: Services) -> RetryPolicy:
+    """How often and how long a busy provider is asked again, by the settings."""
+    config = services.config.last_good()
+    attempts, longest = config.get("retry.attempts"), config.get("retry.longest_wait")
+    assert isinstance(attempts, int)
+    assert isinstance(longest, int | float)
+    return RetryPolicy(attempts=attempts, longest_wait=float(longest))
 
 
 async def learned_about(services: Services, model: ModelId) -> dict[str, object]:

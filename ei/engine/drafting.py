@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ei import jsonc
 from ei.engine.oneshot import complete
-from ei.errors import ConfigError, EiError
+from ei.errors import ConfigError, EiError, FileSyntaxError
 from ei.models.interactions import PLANNING
 from ei.models.resolve import COMPANION
 from ei.personas.drafts import draft_text
@@ -59,7 +59,11 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
         )
         return Draft(_written(name, idea, reply), model)
     except ConfigError as exc:
-        return Draft(_plain(name, idea), model, f"{model} gave no usable draft ({exc.sentence}): this is a plain one.")
+        return Draft(
+            _plain(name, idea),
+            model,
+            f"{model} gave no usable draft ({exc.sentence}): this is a plain one of your idea.",
+        )
     except EiError as exc:
         return Draft(_plain(name, idea), model, f"{exc} This is a plain draft of your idea.")
 
@@ -67,14 +71,19 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
 def _written(name: str, idea: str, reply: str) -> str:
     match = re.search(r"\{.*\}", reply, re.DOTALL)
     if not match:
-        raise ConfigError("no object in its answer")
-    data = jsonc.loads(match[0], "the draft")
-    if not isinstance(data, Mapping):
-        raise ConfigError("no object in its answer")
+        raise ConfigError("there is no object in its answer")
+    try:
+        data = jsonc.loads(match[0], "the draft")
+    except FileSyntaxError as exc:
+        raise ConfigError(f"line {exc.line}, column {exc.column}: {exc.problem.rstrip('.')}") from exc
+    if not isinstance(data, Mapping) or not (
+        _text(data.get("short_description")) or _text(data.get("long_description"))
+    ):
+        raise ConfigError("it describes nobody")
     concepts = data.get("concepts")
     return draft_text(
         name,
-        _text(data.get("short_description")) or idea,
+        " ".join((_text(data.get("short_description")) or idea).split()),
         _text(data.get("long_description")) or idea,
         [_concept(concept) for concept in concepts if isinstance(concept, Mapping)]
         if isinstance(concepts, list)
@@ -104,6 +113,7 @@ def _text(value: object) -> str:
 
 
 def _level(value: object, low: float, high: float, default: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    # The last condition is false for not-a-number alone.
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124
         return default
-    return round(min(max(float(value), low), high), 2)
+    return round(float(min(max(value, low), high)), 2)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from time import monotonic
 
+from ei.engine.composing import interaction_parameters, learned_about, retry_policy
 from ei.engine.services import Services, on_database
-from ei.errors import EiError
+from ei.errors import EiError, ProviderError, StorageError
 from ei.messages import ChatMessage, ChatRequest, Retrying, TextDelta, TextPart, TextWasReasoning, Usage, UsageReport
 from ei.models.interactions import Interaction
 from ei.models.metadata import cost_of
 from ei.models.resolve import Resolution
-from ei.providers.estimate import estimate_tokens
-from ei.providers.retry import RetryPolicy, stream_with_retries
+from ei.providers.estimate import estimate_prompt, estimate_tokens
+from ei.providers.retry import stream_with_retries
 from ei.usage.values import Call
+from ei.usage.values import Outcome as CallOutcome
 
 
 async def complete(
@@ -24,21 +26,29 @@ async def complete(
     system: str,
     text: str,
     *,
-    persona: str = "",
     progress: Callable[[str], None] = lambda text: None,
 ) -> str:
-    """Asks the resolved model once and returns the text of its reply.
+    """Asks the resolved model once, with the interaction's parameters, and returns the text of its reply.
 
     progress: called with the text so far, or with why it waits. Raises ProviderError.
     """
-    messages = (ChatMessage("system", (TextPart(system),)), ChatMessage("user", (TextPart(text),)))
-    request = ChatRequest(resolution.model.model, messages, speaker=persona)
+    learned = await learned_about(services, resolution.model)
+    rejected = learned.get("rejects")
+    request = ChatRequest(
+        resolution.model.model,
+        (ChatMessage("system", (TextPart(system),)), ChatMessage("user", (TextPart(text),))),
+        interaction_parameters(services, interaction),
+        reasoning_first=learned.get("reasoning_first") is True,
+        dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
+    )
     out: list[str] = []
     usage: Usage | None = None
-    began, first, error = monotonic(), None, ""
+    began, first = monotonic(), None
+    outcome: CallOutcome = "failed"
+    error: EiError | None = None
     try:
         provider = services.providers.get(resolution.model.provider)
-        async for event in stream_with_retries(provider, request, RetryPolicy()):
+        async for event in stream_with_retries(provider, request, retry_policy(services)):
             match event:
                 case TextDelta(delta):
                     first = first or monotonic()
@@ -52,35 +62,42 @@ async def complete(
                     usage = reported
                 case _:
                     pass
+        outcome = "complete"
     except EiError as exc:
-        error = type(exc).__name__
+        error = exc
+        raise
+    except asyncio.CancelledError:
+        outcome = "cancelled"
         raise
     finally:
-        reply = "".join(out)
-        if usage is None:
-            usage = Usage(estimate_tokens(system + text), output_tokens=estimate_tokens(reply), estimated=True)
-        if error and not out:
-            usage = replace(usage, input_tokens=None, output_tokens=None)
+        if usage is None and first is not None:
+            written = estimate_tokens("".join(out))
+            usage = Usage(estimate_prompt(request.messages), output_tokens=written, estimated=True)
+        counted = usage or Usage()
         call = Call(
             interaction=interaction.name,
-            persona=persona or None,
             triggered_by="draft",
             provider=resolution.model.provider,
             model=resolution.model.model,
             reference=resolution.reference,
             resolved_by=resolution.rank.value,
             started_ms=int(services.now() * 1000),
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            estimated=usage.estimated,
-            cost=cost_of(resolution.model, usage) if out else None,
+            input_tokens=counted.input_tokens,
+            cached_tokens=counted.cached_tokens,
+            cache_write_tokens=counted.cache_write_tokens,
+            output_tokens=counted.output_tokens,
+            reasoning_tokens=counted.reasoning_tokens,
+            estimated=counted.estimated,
+            cost=None if usage is None else cost_of(resolution.model, usage),
             first_token_ms=None if first is None else round((first - began) * 1000),
             total_ms=round((monotonic() - began) * 1000),
-            outcome="failed" if error else "complete",
-            error=error or None,
+            outcome=outcome,
+            status=error.status if isinstance(error, ProviderError) else None,
+            error=type(error).__name__ if error else None,
         )
-        await on_database(services.database, services.calls.record, call)
-    return reply
+        try:
+            await on_database(services.database, services.calls.record, call)
+        except StorageError as exc:
+            # A ledger that cannot be written now must not cost the person what was answered.
+            services.log(f"call not recorded: {exc}")
+    return "".join(out)

@@ -10,7 +10,7 @@ from time import monotonic
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
-from ei.engine.composing import Composer, learned_about
+from ei.engine.composing import Composer, learned_about, retry_policy
 from ei.engine.context import Fitted
 from ei.engine.events import (
     Event,
@@ -48,7 +48,7 @@ from ei.models.metadata import cost_of
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
-from ei.providers.retry import RetryPolicy, stream_with_retries
+from ei.providers.retry import stream_with_retries
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
 
@@ -168,12 +168,8 @@ class Turn:
         raise TooLongError(f"{model} takes no request this long.", "Start afresh with /new, or pick another model.")
 
     def _events(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
-        config = self._services.config.last_good()
         provider = self._services.providers.get(self._plan.resolution.model.provider)
-        attempts, longest = config.get("retry.attempts"), config.get("retry.longest_wait")
-        assert isinstance(attempts, int)
-        assert isinstance(longest, int | float)
-        policy = RetryPolicy(attempts=attempts, longest_wait=float(longest))
+        policy = retry_policy(self._services)
         return stream_with_retries(provider, request, policy, on_dropped=self._dropped)
 
     def _take(self, event: StreamEvent) -> None:

@@ -318,7 +318,7 @@ async def test_resuming_says_when_another_model_would_answer_now(tmp_path: Path)
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="other") as b:
             await asyncio.sleep(0.1)
             assert b.told() == [
-                "local:tiny answered here last; local:other would answer now (EI_LLM_MODEL (environment))."
+                "local:tiny answered here last; local:other would answer now (EI_LLM_MODEL)."
             ]
 
 

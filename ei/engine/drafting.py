@@ -55,7 +55,7 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
             PLANNING,
             INSTRUCTIONS,
             f"Name: {name}\nIdea: {idea}",
-            progress=lambda text: progress(f"{len(text):,} characters"),
+            progress=progress,
         )
         return Draft(_written(name, idea, reply), model)
     except ConfigError as exc:
@@ -65,7 +65,12 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
             f"{model} gave no usable draft ({exc.sentence}): this is a plain one of your idea.",
         )
     except EiError as exc:
-        return Draft(_plain(name, idea), model, f"{exc} This is a plain draft of your idea.")
+        return Draft(
+            _plain(name, idea),
+            model,
+            f"{exc.sentence} So this is a plain draft of your idea. "
+            "Another model drafts with: /settings interactions.planning.model SPEC",
+        )
 
 
 def _written(name: str, idea: str, reply: str) -> str:
@@ -76,15 +81,16 @@ def _written(name: str, idea: str, reply: str) -> str:
         data = jsonc.loads(match[0], "the draft")
     except FileSyntaxError as exc:
         raise ConfigError(f"line {exc.line}, column {exc.column}: {exc.problem.rstrip('.')}") from exc
-    if not isinstance(data, Mapping) or not (
-        _text(data.get("short_description")) or _text(data.get("long_description"))
-    ):
+    if not isinstance(data, Mapping):
+        raise ConfigError("there is no object in its answer")
+    short, long = (_text(data.get(f"{length}_description")) for length in ("short", "long"))
+    if not short and not long:
         raise ConfigError("it describes nobody")
     concepts = data.get("concepts")
     return draft_text(
         name,
-        " ".join((_text(data.get("short_description")) or idea).split()),
-        _text(data.get("long_description")) or idea,
+        " ".join((short or idea).split()),
+        long or idea,
         [_concept(concept) for concept in concepts if isinstance(concept, Mapping)]
         if isinstance(concepts, list)
         else [],
@@ -113,7 +119,6 @@ def _text(value: object) -> str:
 
 
 def _level(value: object, low: float, high: float, default: float) -> float:
-    # The last condition is false for not-a-number alone.
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # not-a-number is not itself
         return default
     return round(float(min(max(value, low), high)), 2)

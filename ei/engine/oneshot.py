@@ -30,7 +30,7 @@ async def complete(
 ) -> str:
     """Asks the resolved model once, with the interaction's parameters, and returns the text of its reply.
 
-    progress: called with the text so far, or with why it waits. Raises ProviderError.
+    progress: called with one line: how much came so far, or why it waits. Raises ProviderError.
     """
     learned = await learned_about(services, resolution.model)
     rejected = learned.get("rejects")
@@ -42,6 +42,7 @@ async def complete(
         dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
     )
     out: list[str] = []
+    characters = 0
     usage: Usage | None = None
     began, first = monotonic(), None
     outcome: CallOutcome = "failed"
@@ -53,7 +54,8 @@ async def complete(
                 case TextDelta(delta):
                     first = first or monotonic()
                     out.append(delta)
-                    progress("".join(out))
+                    characters += len(delta)
+                    progress(f"{characters:,} characters")
                 case TextWasReasoning():
                     out.clear()
                 case Retrying(sentence):

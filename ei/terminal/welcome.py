@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ei.commands.base import Item, Line, Reply
+from ei.commands.base import Item, Line, Reply, Table
+from ei.errors import EiError
+from ei.models.interactions import REASONING
+from ei.models.resolve import Rank
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -27,20 +30,30 @@ def welcome(session: Session, found: Found) -> Reply:
         if connection.key and endpoint.needs_key:
             keys.append((connection.key_source.split(" (")[0], f"{endpoint.name}:{endpoint.example or 'MODEL'}"))
     people = ", ".join(persona.name for persona in session.services.library.personas())
+    rows = [
+        ("Found here", "; ".join(here) or "no model server on this machine"),
+        ("Keys set", ", ".join(name for name, _ in keys) or "none"),
+        ("Personas", f"{people}: /persona NAME talks with another, @NAME asks one in"),
+        ("A model", _advice(session, found, keys)),
+    ]
     items: list[Item] = [
         Line("Welcome. Just type: the persona in front answers.", "title"),
-        Line(f"Found here   {'; '.join(here) if here else 'no model server on this machine'}"),
-        Line(f"Keys set     {', '.join(name for name, _ in keys) if keys else 'none'}"),
-        Line(f"Personas     {people}: /persona NAME talks with another, @NAME asks one in"),
+        Table(("", ""), tuple(rows)),
+        Line("/help shows the rest. Ctrl-C stops a reply, Ctrl-D leaves.", "dim"),
     ]
-    if keys:
-        items.append(
-            Line(f"A model      /model {keys[0][1]} uses {keys[0][0]}; nothing is spent before you choose one")
-        )
-    elif found.ollama:
-        items.append(Line(f"A model      /model ollama:{found.ollama[0]}, or F2 to pick one"))
-    else:
-        items.append(Line("A model      start LM Studio or Ollama, or set a key such as EI_OPENAI_API_KEY, then F2"))
-        items.append(Line("             until then a small built-in companion answers, offline and free", "dim"))
-    items.append(Line("/help shows the rest. Ctrl-C stops a reply, Ctrl-D leaves.", "dim"))
     return Reply(tuple(items))
+
+
+def _advice(session: Session, found: Found, keys: list[tuple[str, str]]) -> str:
+    try:
+        now = session.services.chooser.peek(session.persona, None, REASONING)
+    except EiError as exc:
+        return str(exc)
+    if now.rank is not Rank.COMPANION:
+        return f"{now.model} answers ({now.where}); F2 picks another"
+    if keys:
+        return f"/model {keys[0][1]} uses {keys[0][0]}; nothing is spent before you choose one"
+    return (
+        "start LM Studio or Ollama, or set a key such as EI_OPENAI_API_KEY, then F2; "
+        "until then a small built-in companion answers, offline and free"
+    )

@@ -82,6 +82,7 @@ class Session:
         self._waiters: dict[str, asyncio.Task[None]] = {}
         self._seen_head: dict[str, str | None] = {}
         self._companion_told = False
+        self._told: dict[str, set[str]] = {}
         self._private: Database | None = None
 
     # Listening ----------------------------------------------------------------------------------------------
@@ -120,6 +121,17 @@ class Session:
         persona = self.persona_of(conversation)
         await self.db(self.store.set_current, persona.name, conversation.id)
         await self._front(persona, conversation)
+        return conversation
+
+    async def join(self, id: str) -> Conversation:
+        """Goes on in a conversation for one question, without making it the one that is opened next time.
+
+        Raises NotFoundError. What waits there in another terminal's queue stays there.
+        """
+        conversation = await self.db(self.store.find, id)
+        self.persona, self.conversation = self.persona_of(conversation), conversation
+        self._seen_head[conversation.id] = conversation.head
+        await self._say_what_changed(conversation)
         return conversation
 
     async def fresh(self) -> None:
@@ -216,11 +228,15 @@ class Session:
         running.task.cancel()
         return True
 
-    async def give_back(self) -> str:
-        """Takes what waits in the conversation in front out of the queue and returns its text."""
+    async def give_back(self, *, left_by_others: bool = False) -> str:
+        """Takes what waits in the conversation in front out of the queue and returns its text.
+
+        left_by_others: also what another ei queued there; while that one runs, it sends its own.
+        """
         if self.conversation is None:
             return ""
-        waiting = await self.db(self.store.queued, self.conversation.id)
+        owner = None if left_by_others else self.services.lease_owner
+        waiting = await self.db(self.store.queued, self.conversation.id, owner)
         for message in waiting:
             await self.db(self.store.unqueue, message.id)
         if waiting:
@@ -403,13 +419,16 @@ class Session:
 
     async def _bring_back_queue(self, conversation: str) -> None:
         # What waited when another ei ended is the person's to send: sending it unasked could cost money.
-        if conversation in self._running or not await self.db(self.store.queued, conversation):
+        # Where nobody listens (a command of the shell) it could only be lost.
+        if not self._listeners or conversation in self._running:
+            return
+        if not await self.db(self.store.queued, conversation):
             return
         if await self.busy(conversation):
             await self._publish_queue(conversation)
             self._wait_for(conversation)
             return
-        text = await self.give_back()
+        text = await self.give_back(left_by_others=True)
         self.publish(GivenBack(text))
         self.tell("A message that was waiting is back on the input line.")
 
@@ -490,7 +509,7 @@ class Session:
                 lambda: place(store, speaker.name, fields),
                 asked,
             )
-            turn = Turn(self.services, plan, self._publish_turn)
+            turn = Turn(self.services, plan, self._publish_turn, self._told.setdefault(id, set()))
             ended = await turn.run()
             return ended
         except EiError as exc:
@@ -531,7 +550,7 @@ class Session:
             self.tell(str(exc), "error")
 
     async def _next_in_queue(self, id: str, complete: bool) -> None:
-        waiting = await self.db(self.store.queued, id)
+        waiting = await self.db(self.store.queued, id, self.services.lease_owner)
         if not waiting:
             return
         if not complete:

@@ -56,6 +56,7 @@ SAVE_SECONDS = 0.7
 LEASE_MS = 15_000
 RENEW_SECONDS = 5.0
 SHORTENINGS = 8
+LEFT_OUT = "left out"
 ENDS: Mapping[State, CallOutcome] = {
     State.COMPLETE: "complete",
     State.CANCELLED: "cancelled",
@@ -85,10 +86,14 @@ class TurnPlan:
 class Turn:
     """Runs one plan. `run` never raises what the person should read: it ends in TurnEnded with the error."""
 
-    def __init__(self, services: Services, plan: TurnPlan, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self, services: Services, plan: TurnPlan, publish: Callable[[Event], None], told: set[str] | None = None
+    ) -> None:
+        """told: what was said once in this conversation and need not be said again; grows."""
         self._services = services
         self._plan = plan
         self._publish = publish
+        self._told = set() if told is None else told
         self._reply = _Reply()
         self._usage: Usage | None = None
         self._sent: Fitted | None = None
@@ -152,6 +157,10 @@ class Turn:
                 asked = replace(request, messages=self._sent.messages, dropped=frozenset(self._rejected))
                 async for event in self._events(asked):
                     self._take(event)
+                if request.reasoning_first and self._reply.is_all_reasoning:
+                    # It was taken for reasoning and came again as text: the model does not begin with reasoning.
+                    self._reply.drop_reasoning()
+                    await self._learn("reasoning_first", False)
                 return
             except TooLongError as exc:
                 if self._reply.started or attempt == SHORTENINGS - 1:
@@ -225,6 +234,9 @@ class Turn:
 
     def _tell_left_out(self) -> None:
         assert self._sent is not None
+        if LEFT_OUT in self._told:
+            return
+        self._told.add(LEFT_OUT)
         count = self._sent.left_out
         what = "message was" if count == 1 else "messages were"
         text = f"The {count} oldest {what} left out so that the rest fits {self._plan.resolution.model}."
@@ -255,7 +267,10 @@ class Turn:
     async def _end(self, message: Message, state: State, error: EiError | None) -> TurnEnded:
         plan = self._plan
         usage = self._counted()
-        cost = cost_of(plan.resolution.model, usage) if self._reply.started or usage.cost is not None else None
+        cost = None
+        if self._reply.started or usage.cost is not None:
+            # In a thread: the price list is loaded when it is first asked.
+            cost = await asyncio.to_thread(cost_of, plan.resolution.model, usage)
         outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
         sentence = str(error) if error else ""
         try:
@@ -380,6 +395,15 @@ class _Reply:
     @property
     def reasoning(self) -> str:
         return "".join(self._reasoning)
+
+    @property
+    def is_all_reasoning(self) -> bool:
+        """Whether the text is what the reasoning was."""
+        return bool(self._text) and self.text == self.reasoning
+
+    def drop_reasoning(self) -> None:
+        self._reasoning.clear()
+        self.changed = True
 
     def parts(self) -> tuple[Part, ...]:
         out: list[Part] = [ReasoningPart(self.reasoning)] if self._reasoning else []

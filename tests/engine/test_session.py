@@ -234,7 +234,7 @@ async def test_what_does_not_fit_is_left_out_from_the_oldest_and_said_once(tmp_p
             assert last[-1][1].startswith("5 ")
             assert not any(text.startswith("0 ") for _, text in last)
             notices = [text for text in b.told() if "left out" in text]
-            assert notices
+            assert len(notices) == 1
             assert notices[0].endswith("so that the rest fits local:tiny.")
 
 
@@ -259,6 +259,19 @@ async def test_a_closing_tag_alone_is_learned_for_the_model(tmp_path: Path) -> N
             second = await b.say("And?")
             assert (second.text, second.reasoning) == ("Forty-three.", "Again I ponder.")
             assert b.streamed() == "Forty-three."
+
+
+async def test_what_was_learned_of_reasoning_is_unlearned_when_the_model_stops_doing_it(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.script(Answer("I ponder.</think>Forty-two."), Answer("No thoughts."), Answer("None again."))
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            second = await b.say("And?")
+            assert (second.text, second.reasoning) == ("No thoughts.", "")
+            b.events.clear()
+            third = await b.say("And now?")
+            assert (third.text, third.reasoning) == ("None again.", "")
+            assert [event for event in b.events if isinstance(event, TurnReasoning)] == []
 
 
 async def test_a_parameter_that_the_model_rejects_is_dropped_said_once_and_remembered(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def _rewrap(
 ) -> tuple[list[Line], int, int]:
     """Joins rows that were wrapped, and wraps them anew; follows the cursor."""
     result: list[Line] = []
+    blank_cell = blank().default
     new_row, new_column = 0, 0
     at = 0
     while at < len(lines):
@@ -152,7 +153,7 @@ def _rewrap(
             wraps = getattr(line, "wraps", False) and at + 1 < len(lines)
             if at == cursor_row:
                 cursor_at = len(cells) + cursor_column
-            end = max(line, default=-1) + 1
+            end = max((x for x in line if line[x] != blank_cell), default=-1) + 1
             cells.extend(line[x] for x in range(end))
             at += 1
             if not wraps:

@@ -65,14 +65,17 @@ class Cards:
             if not card.answer.done():
                 card.answer.set_exception(error)
 
-    def fragments(self) -> StyleAndTextTuples:
-        """The oldest card, drawn."""
+    def fragments(self, most: int) -> StyleAndTextTuples:
+        """The oldest card, drawn, with at most so many details."""
         card = self.current
         if card is None:
             return []
         rows: StyleAndTextTuples = [("class:card.question", card.question)]
-        for detail in card.details:
-            rows.append(("class:card.detail", f"\n{detail}"))
+        details = list(card.details)
+        if len(details) > most:
+            kept = max(most - 1, 0)
+            details = [*details[:kept], f"… and {len(details) - kept} more"]
+        rows += [("class:card.detail", f"\n{detail}") for detail in details]
         rows += [
             ("class:card.keys", "\n"),
             ("class:card.key", "y"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.application.current import set_app
-from prompt_toolkit.application.run_in_terminal import in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
@@ -23,27 +21,26 @@ from prompt_toolkit.styles import BaseStyle, Style
 
 from ei.commands.base import Choice
 from ei.errors import CancelledError
-from ei.platform import can_suspend, leaves_in_order, suspend
+from ei.platform import leaves_in_order
 from ei.terminal.background import Background, by_asking
 from ei.terminal.cards import Card, Cards
 from ei.terminal.completion import Complete, FunctionCompleter
-from ei.terminal.device import Device
-from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.folds import Folds
 from ei.terminal.forms import Form
 from ei.terminal.frames import Frames, Status, Tail
 from ei.terminal.keys import Actions, input_bindings
 from ei.terminal.layout import STYLE, build_layout
-from ei.terminal.pager import Page, pager
-from ei.terminal.picker import picker
 from ei.terminal.scrollback import LiveRenderer
+from ei.terminal.takeover import Takeover
 from ei.terminal.typed import Typed
-from ei.terminal.width import install
+from ei.terminal.width import clip, install
+
+if TYPE_CHECKING:
+    from ei.terminal.pager import Page
 
 _LEAVE_SECONDS = 2.0
+_QUEUED_ROWS = 5
 _ANSWERS = {"/yes": True, "/no": False}
-
-Result = TypeVar("Result")
 
 
 class Screen:
@@ -54,6 +51,7 @@ class Screen:
     on_submit: gets each text that is sent. on_interrupt: Ctrl-C; tells whether it stopped something.
     on_error: gets what a callback raised. editor: the command that $VISUAL or $EDITOR gives.
     reflows: whether the terminal wraps anew what it shows when its window changes. frames: whether to mark frames.
+    gap: empty rows above the input line.
     All methods belong to the event loop's thread.
     """
 
@@ -77,6 +75,7 @@ class Screen:
         color_depth: ColorDepth | None = None,
         reflows: bool = True,
         frames: bool = True,
+        gap: int = 0,
     ) -> None:
         install()  # prompt_toolkit measures text as the rest of the screen does
         self._prompt = prompt
@@ -84,10 +83,7 @@ class Screen:
         self._on_submit = on_submit
         self._on_interrupt = on_interrupt
         self._on_error = on_error
-        self._editor = editor
-        self._color_depth = color_depth
-        self._nested: Application[Any] | None = None
-        self._terminal = asyncio.Lock()
+        self._left = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._queued: tuple[str, ...] = ()
         self._statuses: list[Status] = []
@@ -110,7 +106,7 @@ class Screen:
             picker=on_picker,
             editor=lambda: self._start(self._edit_input()),
             clear=self.clear,
-            suspend=lambda: self._start(self._suspend_process()),
+            suspend=lambda: self._start(self._takeover.suspend()),
             paste=self._paste,
             answer=self.answer_card,
             takes_answers=self._cards.takes_keys,
@@ -121,11 +117,11 @@ class Screen:
             form=self._form,
             folds=self._folds,
             prompt=prompt,
-            cards=self._cards.fragments,
+            cards=lambda: self._cards.fragments(self._rows() // 3),
             status=lambda: self._frames.status_rows(),
             queued=self._queued_rows,
             toolbar=self._toolbar_row,
-            rows=lambda: self._app.output.get_size().rows,
+            rows=self._rows,
         )
         self._app: Application[None] = Application(
             layout=self._layout,
@@ -142,7 +138,8 @@ class Screen:
         self._app.renderer = self._renderer = LiveRenderer(
             self._app.renderer.style, self._app.output, reflows=reflows, frames=frames
         )
-        self._frames = Frames(self._app, self._renderer)
+        self._frames = Frames(self._app, self._renderer, gap)
+        self._takeover = Takeover(self._app, lambda: self._app.style or _style(None), color_depth, editor)
 
     # What is drawn
 
@@ -163,7 +160,7 @@ class Screen:
         self._frames.set_tail(source)
 
     def set_queued(self, texts: Sequence[str]) -> None:
-        """Shows messages that wait to be sent, dimmed, the first line of each."""
+        """Shows messages that wait to be sent, dimmed, one row each."""
         self._queued = tuple(texts)
         self.refresh()
 
@@ -244,29 +241,25 @@ class Screen:
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         """A full-screen list, narrowed by typing; the key of the row, or None when the person left."""
-        return await self._full_screen(lambda device: picker(device, title, choices, current))
+        return await self._takeover.choose(title, choices, current)
 
     async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
         """Rows to scroll through, full-screen."""
-        page = Page(title, rows)
-        await self._full_screen(lambda device: pager(device, (page,), 0, choosing=False))
+        from ei.terminal.pager import Page
+
+        await self._takeover.browse((Page(title, rows),), 0, choosing=False)
 
     async def browse(self, pages: Sequence[Page], index: int = 0) -> int | None:
         """Pages to leaf through, full-screen; the one on which Enter was pressed, or None."""
-        return await self._full_screen(lambda device: pager(device, pages, index, choosing=True))
+        return await self._takeover.browse(pages, index, choosing=True)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         """Opens the editor on text; None when nothing was changed. Raises ConfigError without an editor."""
-        command = editor_command(self._editor)
-        async with self._given_away():
-            edited = await asyncio.to_thread(edit_text, command, text, suffix)
-        return None if edited == text else edited
+        return await self._takeover.edit(text, suffix)
 
     async def edit_file(self, path: Path) -> None:
         """Opens the editor on a file. Raises ConfigError without an editor."""
-        command = editor_command(self._editor)
-        async with self._given_away():
-            await asyncio.to_thread(edit_file, command, path)
+        await self._takeover.edit_file(path)
 
     # Running
 
@@ -280,7 +273,8 @@ class Screen:
             self._frames.start()
             # EOFError, OSError: the terminal went away.
             with leaves_in_order(loop, self.exit), contextlib.suppress(EOFError, OSError):
-                await self._app.run_async(set_exception_handler=False)
+                if not self._left:
+                    await self._app.run_async(set_exception_handler=False)
         finally:
             loop.set_exception_handler(before)
             self._cards.cancel(CancelledError("The program is being left."))
@@ -292,17 +286,22 @@ class Screen:
 
     def exit(self) -> None:
         """Takes the live part away and ends `run`."""
-        if self._nested is not None and self._nested.is_running:
-            self._nested.exit()
+        self._left = True
+        self._takeover.leave_page()
         self._frames.finish()
         if self._app.is_running and self._app.future is not None and not self._app.future.done():
             self._app.exit()
 
     # Rows
 
+    def _rows(self) -> int:
+        return self._app.output.get_size().rows
+
     def _queued_rows(self) -> StyleAndTextTuples:
-        rows = "\n".join(f"queued  {text.strip().splitlines()[0] if text.strip() else ''}" for text in self._queued)
-        return [("class:queued", rows)] if rows else []
+        rows = [clip(f"queued  {' '.join(text.split())}", self.columns) for text in self._queued[:_QUEUED_ROWS]]
+        if len(self._queued) > _QUEUED_ROWS:
+            rows.append(f"… and {len(self._queued) - _QUEUED_ROWS} more")
+        return [("class:queued", "\n".join(rows))] if rows else []
 
     def _toolbar_row(self) -> StyleAndTextTuples:
         text, until = self._hint
@@ -330,7 +329,7 @@ class Screen:
         self._buffer.insert_text(self._folds.fold(text))
 
     def _interrupt(self) -> None:
-        if self._nested is not None or self._on_interrupt():
+        if self._takeover.active or self._on_interrupt():
             return
         if self._buffer.text:
             self.set_text("")
@@ -349,33 +348,6 @@ class Screen:
         edited = await self.edit(text)
         if edited is not None:
             self.set_text(edited)
-
-    async def _suspend_process(self) -> None:
-        if can_suspend():
-            async with self._given_away():
-                suspend()
-
-    # The terminal for others
-
-    @contextlib.asynccontextmanager
-    async def _given_away(self) -> AsyncIterator[None]:
-        """The terminal belongs to somebody else inside; the live part is away and comes back as it was."""
-        async with self._terminal:
-            with set_app(self._app):
-                async with in_terminal():
-                    yield
-
-    async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
-        # A lone Escape is told apart by a timer of the application that read it; one that still runs would take
-        # the first key of the page.
-        await asyncio.sleep(self._app.ttimeoutlen * 1.2)
-        async with self._given_away():
-            device = Device(self._app.input, self._app.output, self._app.style or _style(None), self._color_depth)
-            self._nested = app = make(device)
-            try:
-                return await app.run_async(set_exception_handler=False, handle_sigint=False)
-            finally:
-                self._nested = None
 
     def _focus_form(self) -> None:
         self._layout.focus(self._form.window)

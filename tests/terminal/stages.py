@@ -23,7 +23,11 @@ def stage(
     environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **(env or {})}
     command = [sys.executable, "-m", "tests.terminal.programs.stage", *options]
     terminal = Terminal(command, columns, rows, environment, ROOT, answers=answers, reflow=reflow)
-    terminal.wait_for("you>" if "lines" in options else f"toolbar {columns}")
+    try:
+        terminal.wait_for("you>" if "lines" in options else f"toolbar {columns}")
+    except BaseException:
+        terminal.close()
+        raise
     return terminal
 
 

@@ -1,0 +1,104 @@
+"""What takes the whole terminal for a while: full-screen pages, the editor, the shell after Ctrl-Z."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.current import set_app
+from prompt_toolkit.application.run_in_terminal import in_terminal
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import BaseStyle
+
+from ei.commands.base import Choice
+from ei.platform import can_suspend, suspend
+
+if TYPE_CHECKING:
+    from ei.terminal.device import Device
+    from ei.terminal.pager import Page
+
+# The picker, the pages and the editor are not needed before the prompt: they are imported where they are used.
+
+Result = TypeVar("Result")
+
+
+class Takeover:
+    """Gives the terminal of an application away, to one after the other, and takes it back.
+
+    The live part is erased meanwhile and comes back as it was; what is committed meanwhile is printed then.
+    """
+
+    def __init__(
+        self, app: Application[Any], style: Callable[[], BaseStyle], color_depth: ColorDepth | None, editor: str | None
+    ) -> None:
+        self._app = app
+        self._style = style
+        self._color_depth = color_depth
+        self._editor = editor
+        self._terminal = asyncio.Lock()
+        self._page: Application[Any] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody else has the terminal now."""
+        return self._terminal.locked()
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str) -> str | None:
+        from ei.terminal.picker import picker
+
+        return await self._full_screen(lambda device: picker(device, title, choices, current))
+
+    async def browse(self, pages: Sequence[Page], index: int, *, choosing: bool) -> int | None:
+        from ei.terminal.pager import pager
+
+        return await self._full_screen(lambda device: pager(device, pages, index, choosing=choosing))
+
+    async def edit(self, text: str, suffix: str) -> str | None:
+        from ei.terminal.editor import edit_text, editor_command
+
+        command = editor_command(self._editor)
+        async with self._given_away():
+            edited = await asyncio.to_thread(edit_text, command, text, suffix)
+        return None if edited == text else edited
+
+    async def edit_file(self, path: Path) -> None:
+        from ei.terminal.editor import edit_file, editor_command
+
+        command = editor_command(self._editor)
+        async with self._given_away():
+            await asyncio.to_thread(edit_file, command, path)
+
+    async def suspend(self) -> None:
+        """Stops the program until the shell continues it; nothing where the platform cannot."""
+        if can_suspend():
+            async with self._given_away():
+                suspend()
+
+    def leave_page(self) -> None:
+        """Closes the full-screen page that is open, without a result."""
+        if self._page is not None and self._page.is_running:
+            self._page.exit()
+
+    @contextlib.asynccontextmanager
+    async def _given_away(self) -> AsyncIterator[None]:
+        async with self._terminal:
+            with set_app(self._app):
+                async with in_terminal():
+                    yield
+
+    async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
+        from ei.terminal.device import Device
+
+        # A lone Escape is told apart by a timer of the application that read it; one that still runs would take
+        # the first key of the page.
+        await asyncio.sleep(self._app.ttimeoutlen * 1.2)
+        async with self._given_away():
+            self._page = page = make(Device(self._app.input, self._app.output, self._style(), self._color_depth))
+            try:
+                return await page.run_async(set_exception_handler=False, handle_sigint=False)
+            finally:
+                self._page = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -10,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ei
-from ei.config import ConfigFile, Paths
+from ei.config import ConfigFile
 from ei.errors import ConfigError, EiError
 
 if TYPE_CHECKING:
-    from ei.engine.choice import ModelChooser
     from ei.engine.services import Services
     from ei.engine.session import Session
     from ei.providers.base import Provider
@@ -88,7 +89,7 @@ def build(config: ConfigFile) -> Services:
         chooser=chooser,
         look=look_around,
         now=time.time,
-        log=_logger(paths, lambda: _keys(chooser)),
+        log=_logger(config),
         lease_owner=f"{os.getpid()}-{os.urandom(4).hex()}",
     )
 
@@ -123,18 +124,8 @@ def open_session(services: Services, persona: str | None = None) -> Session:
 
 def write_log(text: str) -> Path:
     """Adds a text to the log, keys taken out, when nothing else may be up. Returns the log's path."""
-    from ei.engine.choice import ModelChooser
-    from ei.providers.endpoints import ENDPOINTS
-    from ei.providers.probe import Found
-    from ei.storage.database import Database
-    from ei.storage.state import StateStore
-
-    async def nobody() -> Found:
-        return Found(False, None)
-
     config = ConfigFile(environment(), Path.cwd())
-    chooser = ModelChooser(config, ENDPOINTS, StateStore(Database(None)), nobody)
-    _logger(config.paths, lambda: _keys(chooser))(text)
+    _logger(config)(text)
     return config.paths.log
 
 
@@ -161,22 +152,41 @@ def _make_folder(path: Path) -> None:
         ) from exc
 
 
-def _keys(chooser: ModelChooser) -> list[str]:
+def _secrets(config: ConfigFile) -> list[str]:
+    """What no log may hold, the longest first: what the settings refer to or send as a header, and every variable
+    whose name speaks of a key. A file of settings that is broken by now is still searched for references."""
     try:
-        connections = [chooser.connection(name) for name in chooser.endpoints()]
+        current = config.current()
     except EiError:
-        return []
-    return [c.key for c in connections if c.key and len(c.key) > 3]
+        current = config.last_good()
+    referred: set[str] = set()
+    with contextlib.suppress(OSError):
+        text = config.paths.settings.read_text("utf-8", errors="replace")
+        referred.update(re.findall(r"env:([A-Za-z_][A-Za-z0-9_]*)", text))
+    found: set[str] = set()
+    for variables in (current.environment, current.folder_env, current.config_env):
+        found.update(value for name, value in variables.items() if name in referred or _SECRET_NAME.search(name))
+    for provider in current.section("providers").values():
+        headers = provider.get("headers") if isinstance(provider, Mapping) else None
+        if isinstance(headers, Mapping):
+            found.update(str(value) for value in headers.values())
+    stripped = {value.strip().strip("\"'").strip() for value in found}
+    return sorted((value for value in stripped if len(value) > 5), key=len, reverse=True)
 
 
-def _logger(paths: Paths, keys: Callable[[], list[str]]) -> Callable[[str], None]:
+_SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTHORIZATION", re.IGNORECASE)
+
+
+def _logger(config: ConfigFile) -> Callable[[str], None]:
+    path = config.paths.log
+
     def log(text: str) -> None:
-        for key in keys():
-            text = text.replace(key, "[key]")
+        for secret in _secrets(config):
+            text = text.replace(secret, "[key]")
         try:
-            if paths.log.exists() and paths.log.stat().st_size > LOG_BYTES:
-                paths.log.replace(paths.log.with_suffix(".log.old"))
-            with paths.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            if path.exists() and path.stat().st_size > LOG_BYTES:
+                path.replace(path.with_suffix(".log.old"))
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 stamp = time.strftime("%Y-%m-%d %H:%M:%S")
                 file.write(f"{stamp} ei {ei.__version__}, Python {sys.version.split()[0]}\n{text}\n")
         except OSError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import ei
-from ei.errors import EiError, ExitCode, UsageError
+from ei.errors import ConfigError, EiError, ExitCode, UsageError
 
 VALUES = {
     "-p": "persona",
@@ -21,6 +21,10 @@ VALUES = {
     "--resume": "resume",
 }
 FLAGS = {"--json": "json", "--no-save": "no_save", "--yes": "yes", "-y": "yes"}
+HELP = ("--help", "-h")
+VERSION = ("--version", "-V")
+OF_ASK = ("-m", "--model", "-f", "--file")
+"""Options that a command may have in a meaning of its own, once its name was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +44,24 @@ class CommandLine:
 
 def run(argv: Sequence[str]) -> int:
     """Runs `ei ARGV…` and returns its exit code; what went wrong is one sentence on stderr."""
+    prepare_streams()
     try:
-        return int(_run(list(argv)))
+        code = int(_run(list(argv)))
+        sys.stdout.flush()
+        return code
     except EiError as exc:
-        _complain(f"ei: {exc.sentence}" + (f"\n    {exc.hint}" if exc.hint else ""))
+        _complain(exc)
         return int(exc.exit_code)
     except KeyboardInterrupt:
         return int(ExitCode.CANCELLED)
     except BrokenPipeError:
         drop_stdout()
         return int(ExitCode.OK)
+    except OSError as exc:  # the last flush
+        drop_stdout()
+        error = unwritable(exc)
+        _complain(error)
+        return int(error.exit_code)
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
@@ -67,9 +79,10 @@ def parse(argv: Sequence[str]) -> CommandLine:
         word = queue.pop(0)
         option, equals, value = word.partition("=")
         if word == "--":
-            words += queue
+            # A command that has options of its own must know where they end.
+            words += ["--", *queue] if name not in ("", "ask") and any(w.startswith("-") for w in queue) else queue
             break
-        if option in VALUES and not (name not in ("", "ask") and option in ("-f", "--file", "-m", "--model")):
+        if option in VALUES and not (name not in ("", "ask") and option in OF_ASK):
             if not equals:
                 if not queue:
                     raise UsageError(f"{option} needs a value.", "See ei --help.")
@@ -83,31 +96,54 @@ def parse(argv: Sequence[str]) -> CommandLine:
         elif word.startswith("-") and len(word) > 1 and name in ("", "ask"):
             import difflib
 
-            near = difflib.get_close_matches(word, [*VALUES, *FLAGS, "--help", "--version"], n=1)
+            near = difflib.get_close_matches(word, [*VALUES, *FLAGS, *HELP, *(() if name else VERSION)], n=1)
             hint = f"Did you mean {near[0]}?" if near else "See ei --help; text that begins with a dash goes after --."
             raise UsageError(f"There is no option {word}.", hint)
         elif not name:
             name = word
         else:
             words.append(word)
-    return CommandLine(name, tuple(words), files=tuple(files), **found, **dict.fromkeys(flags, True))  # type: ignore[arg-type]
+    given = {option: as_text(value) for option, value in found.items()}
+    switched = dict.fromkeys(flags, True)
+    return CommandLine(as_text(name), tuple(map(as_text, words)), files=tuple(files), **given, **switched)  # type: ignore[arg-type]
+
+
+def as_text(argument: str) -> str:
+    """An argument as the person wrote it, also where the locale knows ASCII only. Raises UsageError for no text."""
+    try:
+        return argument.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        shown = argument.encode("utf-8", "replace").decode("utf-8")
+        raise UsageError(f'"{shown}" is not UTF-8 text.', "Write it in UTF-8, or send a file: -f FILE") from None
+
+
+def prepare_streams() -> None:
+    """Makes stdout and stderr streams that exist and that write any text, whatever the locale says."""
+    from ei.platform import pipe_encoding
+
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the program
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors=errors, encoding=None if stream.isatty() else pipe_encoding(os.environ))
 
 
 def _run(argv: list[str]) -> int:
-    if argv[:1] in (["--version"], ["-V"]):
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    if any(word in HELP for word in options) or argv[:1] == ["help"]:
+        line = parse([word for word in argv if word not in HELP])
+        wanted = "".join(line.words[:1]) if line.name == "help" else line.name
+        from ei.commands.shell import help_text
+
+        print(help_text(wanted))
+        return ExitCode.OK
+    if any(word in VERSION for word in options) and not parse([w for w in argv if w not in VERSION]).name:
         print(f"ei {ei.__version__}")
         return ExitCode.OK
-    if not argv or argv[0] not in ("--help", "-h", "help"):
-        before_words = argv[: argv.index("--")] if "--" in argv else argv
-        asked = "--help" in before_words or "-h" in before_words
-        line = parse([word for word in argv if word not in ("--help", "-h")] if asked else argv)
-        if not asked:
-            return _dispatch(line)
-        argv = ["help", *([line.name] if line.name else [])]
-    from ei.commands.shell import help_text
-
-    print(help_text(argv[1] if len(argv) > 1 else ""))
-    return ExitCode.OK
+    return _dispatch(parse(argv))
 
 
 def _dispatch(line: CommandLine) -> int:
@@ -116,26 +152,38 @@ def _dispatch(line: CommandLine) -> int:
 
         print(completion_script(line.words[0] if line.words else ""), end="")
         return ExitCode.OK
-    if not line.name and sys.stdin.isatty() and sys.stdout.isatty():
-        from ei.terminal.main import chat
-
-        return _guarded(lambda: chat(line.persona, line.resume, line.model, line.no_save))
+    if not line.name and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        return _guarded(lambda: _chat(line))
     if line.name in ("", "ask"):
-        from ei.ask import Question, ask
-
-        question = Question(
-            " ".join(line.words), line.files, line.persona, line.model, line.resume, line.json, line.no_save
-        )
-        return _guarded(lambda: ask(question))
+        return _guarded(lambda: _ask(line))
     from ei.commands.shell import shell_command
 
     command = shell_command(line.name)
-    from ei.shell import run_command
+    if line.model is not None or line.files or line.no_save:
+        option = "-m" if line.model is not None else "-f" if line.files else "--no-save"
+        raise UsageError(f"{option} is for asking, not for ei {command.name}.", f"See ei {command.name} --help.")
+    from ei.shell import Use, run_command
 
-    return _guarded(lambda: run_command(command, line.words, line.persona, line.resume, line.json, line.yes))
+    use = Use(command, line.words, line.persona, line.resume, line.json, line.yes)
+    return _guarded(lambda: run_command(use))
 
 
-def _guarded(work) -> int:  # type: ignore[no-untyped-def]
+def _chat(line: CommandLine) -> int:
+    if line.files:
+        raise UsageError("-f is for asking, not for the chat.", 'For example: ei ask -f notes.txt "summarise"')
+    from ei.terminal.main import chat
+
+    return chat(line.persona, line.resume, line.model, line.no_save)
+
+
+def _ask(line: CommandLine) -> int:
+    from ei.ask import Question, ask
+
+    text = " ".join(line.words)
+    return ask(Question(text, line.files, line.persona, line.model, line.resume, line.json, line.no_save))
+
+
+def _guarded(work: Callable[[], int]) -> int:
     try:
         return int(work())
     except (EiError, KeyboardInterrupt, BrokenPipeError):
@@ -147,13 +195,39 @@ def _guarded(work) -> int:  # type: ignore[no-untyped-def]
         from ei.app import write_log
 
         where = write_log("".join(traceback.format_exception(exc)))
-        _complain(f"ei: Something went wrong in ei itself ({type(exc).__name__}).\n    The details are in {where}.")
-        return ExitCode.PROVIDER
+        raise EiError(
+            f"Something went wrong in ei itself ({type(exc).__name__}).", f"The details are in {where}."
+        ) from exc
 
 
-def _complain(text: str) -> None:
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Around what prints: flushes, and turns what the system says (a full disk) into an error for the person.
+
+    Raises BrokenPipeError where nobody reads any more.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        drop_stdout()
+        raise unwritable(exc) from exc
+
+
+def unwritable(exc: OSError) -> EiError:
+    return ConfigError(f"The output cannot be written: {exc.strerror or exc}.", "Send it somewhere else.")
+
+
+def _complain(error: EiError) -> None:
+    from ei.commands.shell import as_typed
+    from ei.terminal.safe import safe
+
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        print(f"ei: {safe(error.sentence)}", file=sys.stderr)
+        if error.hint:
+            print(f"    {safe(as_typed(error.hint))}", file=sys.stderr)
 
 
 def drop_stdout() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,6 +162,14 @@ def leaves_in_order(loop: AbstractEventLoop, leave: Callable[[], None]) -> Itera
     finally:
         for number in added:
             loop.remove_signal_handler(number)
+
+
+def pipe_encoding(environ: Mapping[str, str]) -> str | None:
+    """The encoding of text for a pipe or a file; None leaves it to Python, which follows the locale.
+
+    Windows' locale is a code page that lacks most characters: there it is UTF-8, unless somebody chose another.
+    """
+    return None if sys.platform != "win32" or environ.get("PYTHONIOENCODING") else "utf-8"
 
 
 def clipboard_commands() -> tuple[tuple[str, ...], ...]:

@@ -51,7 +51,7 @@ def message_data(message: Message) -> dict[str, object]:
         "model": message.model or None,
         "reference": message.reference or None,
         "status": message.state.value,
-        "error": {"message": message.error} if message.error else None,
+        "error": {"message": message.error, "hint": ""} if message.error else None,
         "created_ms": message.created_ms,
     }
 

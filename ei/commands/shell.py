@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ei.commands.base import Command
 from ei.commands.table import all_commands
 from ei.errors import ExitCode, UsageError
@@ -13,13 +15,20 @@ OWN = (
 )
 OPTIONS = (
     ("-p, --persona NAME", "talk with this persona"),
-    ("-m, --model SPEC", "with ask: the model for this question only"),
-    ("-f, --file FILE", "with ask: send this file along; may be given several times"),
     ("--resume ID", "go on with this conversation"),
     ("--json", "print one JSON object instead of text"),
+    ("-m, --model SPEC", "with ask: the model for this question only"),
+    ("-f, --file FILE", "with ask: send this file along; may be given several times"),
     ("--no-save", "write nothing of the conversation anywhere"),
     ("-y, --yes", "answer questions with yes"),
+    ("-h, --help", "print this; after a command's name, what that command does"),
     ("--version", "print the version"),
+)
+OF_COMMANDS = (
+    ("-p, --persona NAME", "for this persona instead of the one you left"),
+    ("--resume ID", "for this conversation instead of the persona's current one"),
+    ("--json", "print one JSON value instead of text"),
+    ("-y, --yes", "answer questions with yes"),
 )
 CODES = (
     (ExitCode.OK, "all went well"),
@@ -38,6 +47,11 @@ ASK = """ei ask [OPTIONS] TEXT…    ask once; the reply goes to stdout, all els
   ei ask --json "hi"
 
 """
+COMPLETION = """ei completion bash|zsh|fish    print a completion script
+
+  eval "$(ei completion bash)"    in ~/.bashrc
+  eval "$(ei completion zsh)"     in ~/.zshrc, after compinit
+  ei completion fish | source     in ~/.config/fish/config.fish"""
 
 
 def shell_command(name: str) -> Command:
@@ -51,9 +65,26 @@ def shell_command(name: str) -> Command:
     import difflib
 
     names = [command.name for command in all_commands() if command.shell] + [own for own, _ in OWN]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = [n for n in names if n.startswith(name)] or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"Did you mean ei {near[0]}?" if near else 'To ask something: ei ask "…". See ei --help.'
     raise UsageError(f"There is no command {name}.", hint)
+
+
+def as_typed(text: str) -> str:
+    """A text that speaks of commands as the chat has them (/model SPEC), for somebody at a shell (ei model SPEC)."""
+    names = "|".join(name for command in all_commands() if command.shell for name in (command.name, *command.aliases))
+    return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/.]))", "ei ", text)
+
+
+def json_text(value: object, encoding: str | None = "utf-8", indent: int | None = None) -> str:
+    """A value as JSON that any terminal can show: control characters and those that reorder text are escaped,
+    and so is everything beyond ASCII where the encoding is none of Unicode's."""
+    import json
+
+    unicode = (encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=not unicode, indent=indent, default=str)
+    harmful = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e0fff]"
+    return re.sub(harmful, lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def help_text(name: str = "") -> str:
@@ -61,16 +92,16 @@ def help_text(name: str = "") -> str:
     if name == "ask":
         return ASK + _options()
     if name == "completion":
-        return (
-            'ei completion bash|zsh|fish    print a completion script\n\n  eval "$(ei completion bash)"    in ~/.bashrc'
-        )
+        return COMPLETION
     if name:
         command = shell_command(name)
         lines = [f"ei {command.name}: {command.summary}", ""]
         for usage in command.usage:
             form, _, meaning = usage.partition("  ")
             lines.append(f"  ei {form:<40} {meaning}".rstrip())
-        return "\n".join([*lines, "", _options()])
+        if command.examples:
+            lines += ["", "For example:", *(f"  ei {example}" for example in command.examples)]
+        return "\n".join([*lines, "", _options(OF_COMMANDS)])
     shell = [(command.name, command.summary) for command in all_commands() if command.shell]
     width = max(len(command) for command, _ in (*OWN, *shell)) + 2
     lines = ["ei: several personas in one terminal, each thinking with its own model", ""]
@@ -97,8 +128,8 @@ def completion_script(shell: str) -> str:
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](names, options)
 
 
-def _options() -> str:
-    return "\n".join(["Options:", *(f"  {forms:<22}{meaning}" for forms, meaning in OPTIONS)])
+def _options(options: tuple[tuple[str, str], ...] = OPTIONS) -> str:
+    return "\n".join(["Options:", *(f"  {forms:<22}{meaning}" for forms, meaning in options)])
 
 
 # Personas are read from the data folder by the shell itself: starting ei at every Tab would be felt.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,8 @@ class Front:
             services.database.close()
             raise
         self._repl = Repl(session, self._themes, self.screen)
+        gc.freeze()
+        gc.enable()  # it was off while all this was loaded
         return self._repl
 
     def _prompt(self) -> list[tuple[str, str]]:

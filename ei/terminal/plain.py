@@ -92,7 +92,7 @@ class PlainUi:
         yield _Silent()
 
     def show(self, reply: Reply) -> None:
-        """Prints a reply: as it is to a pipe, wrapped and harmless to a terminal."""
+        """Prints a reply, made harmless: without decoration to a pipe, wrapped and coloured to a terminal."""
         if self._quiet:
             return
         from ei.terminal.tables import render_reply
@@ -103,7 +103,7 @@ class PlainUi:
             rows = []
             for item in reply.items:
                 if isinstance(item, Line | Document):
-                    rows.append(item.text.removesuffix("\n"))
+                    rows.append(safe(item.text).removesuffix("\n"))
                 else:
                     rows += [row.rstrip() for row in render_reply(Reply((item,)), _WIDE, PLAIN)]
         _write(self._out, "".join(f"{row}\n" for row in rows))

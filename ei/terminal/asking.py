@@ -1,0 +1,92 @@
+"""How a command of the shell asks a person at a terminal: a line is printed on stderr, a line is read."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+
+from ei.commands.base import Choice
+from ei.errors import CancelledError
+from ei.terminal.plain import PlainUi
+from ei.terminal.safe import safe
+
+YES, NO = ("y", "yes"), ("n", "no", "")
+
+
+class AskingUi(PlainUi):
+    """A PlainUi that asks. stdout carries the reply alone, so questions go to stderr."""
+
+    @property
+    def interactive(self) -> bool:
+        return True
+
+    async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
+        """Asks until it is yes or no; an empty line and the end of the input mean no."""
+        if self._yes:
+            return True
+        _say("\n".join([question, *details]) + "\n")
+        while True:
+            answer = (_line("yes or no? [no] ") or "").lower()
+            if answer in YES or answer in NO:
+                return answer in YES
+
+    async def ask(self, prompt: str, default: str = "") -> str:
+        if self._yes and default:
+            return default
+        answer = _line(f"{prompt} [{default}] " if default else f"{prompt} ")
+        if answer is None:
+            raise CancelledError("Left unanswered.")
+        return answer or default
+
+    async def secret(self, prompt: str) -> str:
+        from getpass import getpass
+
+        with _interruptible():
+            try:
+                return getpass(f"{safe(prompt)} ", stream=sys.stderr).strip()
+            except EOFError:
+                raise CancelledError("Left unanswered.") from None
+
+    async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
+        """A numbered list; a number, a key or a label chooses, an empty line leaves."""
+        rows = [f"{n:>3}  {_row(choice)}{'  (now)' * (choice.key == current)}" for n, choice in enumerate(choices, 1)]
+        _say("\n".join([title, *rows]) + "\n")
+        while answer := _line("Number or name, empty to leave: "):
+            if answer.isdecimal() and 0 < int(answer) <= len(choices):
+                return choices[int(answer) - 1].key
+            for choice in choices:
+                if answer in (choice.key, choice.label):
+                    return choice.key
+        return None
+
+
+def _row(choice: Choice) -> str:
+    return "  ".join(part for part in (choice.label, choice.detail, choice.dimmed) if part)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(safe(text))
+    sys.stderr.flush()
+
+
+def _line(prompt: str) -> str | None:
+    """What is typed until Enter, None at the end of the input. Raises CancelledError on Ctrl-C."""
+    _say(prompt)
+    with _interruptible():
+        line = sys.stdin.readline()
+    return line.strip() if line else None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets Ctrl-C break off a read: an event loop would notice it only when the line is there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise CancelledError("Left unanswered.") from None
+    finally:
+        signal.signal(signal.SIGINT, before)

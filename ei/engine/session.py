@@ -82,6 +82,7 @@ class Session:
         self._waiters: dict[str, asyncio.Task[None]] = {}
         self._seen_head: dict[str, str | None] = {}
         self._companion_told = False
+        self._closing = False
         self._told: dict[str, set[str]] = {}
         self._private: Database | None = None
 
@@ -263,7 +264,8 @@ class Session:
         return await asyncio.shield(running.task)
 
     async def close(self) -> None:
-        """Stops what runs, keeping its text, and lets go of what was opened for it."""
+        """Stops what runs, keeping its text and what waits, and lets go of what was opened for it."""
+        self._closing = True
         for waiter in self._waiters.values():
             waiter.cancel()
         tasks = [running.task for running in self._running.values()]
@@ -551,7 +553,7 @@ class Session:
 
     async def _next_in_queue(self, id: str, complete: bool) -> None:
         waiting = await self.db(self.store.queued, id, self.services.lease_owner)
-        if not waiting:
+        if not waiting or self._closing:
             return
         if not complete:
             if self.conversation is not None and self.conversation.id == id:

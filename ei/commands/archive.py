@@ -1,4 +1,4 @@
-"""Commands on what was said before: history, search, export, copy, delete."""
+"""Commands on what was said before: history, search, export, copy."""
 
 from __future__ import annotations
 
@@ -9,304 +9,294 @@ from typing import TYPE_CHECKING
 
 from ei.commands.base import Command, Invocation, Item, Line, Reply, Table
 from ei.commands.conversation import short
-from ei.commands.export import as_data, as_markdown
+from ei.commands.deletion import DELETE
+from ei.commands.export import as_data, as_markdown, message_data
+from ei.commands.fences import code_blocks
+from ei.commands.finding import PAGE, find_conversation, known_name, on
 from ei.commands.parse import options
 from ei.commands.words import ago, clip, plural
-from ei.errors import ConfigError, NotFoundError, UsageError
+from ei.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from ei.conversations.values import Conversation, Deleted, Message
+    from ei.conversations.values import Conversation, Hit
     from ei.engine.session import Session
 
-PAGE = 20
+KINDS = {"md": "md", "markdown": "md", "json": "json"}
+MOST = 1_000_000
 
 
 async def run_history(call: Invocation) -> Reply:
-    session = call.session
-    given = options(call.words, ("--all",), ("--persona", "--limit"), "See /help history.")
+    session, saved = call.session, call.session.services.conversations
+    given = options(call.words, ("--all",), ("--persona", "--limit"), f"See {call.typed('help history')}.")
+    if len(given.rest) > 1:
+        raise UsageError("One conversation at a time.", f"Write: {call.typed('history ID')}")
     if given.rest:
-        conversation = await _find(session, given.rest[0])
-        if call.shell:
-            messages = await session.db(session.store.path, conversation.id)
-            return Reply((Line(as_markdown(conversation, messages)),), as_data(conversation, messages))
-        await session.resume(conversation.id)
-        return Reply()
-    persona = given.values.get("--persona")
-    name = session.services.library.find(persona).name if persona else None
-    limit = 100_000 if given.has("--all") else _limit(given.values.get("--limit", str(PAGE)))
-    conversations = await session.db(session.store.list, name, limit=limit)
-    if not conversations:
-        return Reply.line("No conversations yet.", "dim", [])
-    rows = []
-    for number, conversation in enumerate(conversations, 1):
-        age = ago(session.services.now() - conversation.updated_ms / 1000)
-        rows.append(
-            (
-                str(number),
-                short(conversation.id),
-                conversation.persona,
-                age,
-                str(conversation.messages),
-                conversation.last_model,
-                conversation.name,
-            )
-        )
+        return await _open(call, await find_conversation(session, given.rest[0]))
+    typed = given.values.get("--persona")
+    name = await known_name(session, typed) if typed else None
+    limit = MOST if given.has("--all") else _limit(given.values.get("--limit", str(PAGE)))
+    found = await on(saved, saved.list, name, limit=limit + 1)
+    conversations, more = found[:limit], len(found) > limit
     session.listed = tuple(conversation.id for conversation in conversations)
+    data = [as_data(conversation) for conversation in conversations]
+    if not conversations:
+        return Reply.line(f"No conversations{f' with {name}' if name else ''} yet.", "dim", data)
     here = session.conversation.id if session.conversation else ""
     current = session.listed.index(here) if here in session.listed else None
-    table = Table(("", "id", "persona", "age", "messages", "model", "title"), tuple(rows), current)
-    data = [as_data(conversation) for conversation in conversations]
-    return Reply((table, Line("/history N opens one.", "dim")) if not call.shell else (table,), data)
+    rows = tuple(_row(session, number, conversation) for number, conversation in enumerate(conversations, 1))
+    table = Table(("", "id", "persona", "age", "messages", "model", "title"), rows, current)
+    hint = f"{call.typed('history N')} {'prints' if call.shell else 'opens'} one."
+    if more:
+        hint += f" There are older ones: {call.typed('history --all')}"
+    return Reply((table, Line(hint, "dim")), data)
 
 
 async def run_search(call: Invocation) -> Reply:
-    session = call.session
-    given = options(call.words, ("--more",), ("--persona",), "search WORDS [--persona NAME] [--more]")
-    words = " ".join(given.rest)
-    before = None
-    if given.has("--more"):
+    session, saved = call.session, call.session.services.conversations
+    words, given = _query(call.text)
+    before, name = None, None
+    if "--more" in given:
         if session.last_search is None:
-            raise UsageError("Nothing was searched yet.", "Search with: /search WORDS")
-        words, before = session.last_search
+            raise UsageError("Nothing was searched yet.", f"Search with: {call.typed('search WORDS')}")
+        words, before, name = session.last_search
+    elif typed := given.get("--persona"):
+        name = await known_name(session, typed)
     if not words.strip():
-        raise UsageError("What is searched for?", "For example: /search rain walk")
-    persona = given.values.get("--persona")
-    name = session.services.library.find(persona).name if persona else None
-    hits = await session.db(session.store.search, words, limit=PAGE, before_key=before, persona=name)
+        raise UsageError("What is searched for?", f"For example: {call.typed('search rain walk')}")
+    limit = _limit(given.get("--limit", str(PAGE)))
+    hits = await on(saved, saved.search, words, limit=limit, before_key=before, persona=name)
     if not hits:
         return Reply.line(f"Nothing {'more ' if before else ''}was found for: {words}", "dim", [])
+    session.last_search = (words, hits[-1].message.key, name)
     items: list[Item] = []
     for hit in hits:
-        age = ago(session.services.now() - hit.message.created_ms / 1000)
-        who = hit.message.author or "you"
-        title = f" · {hit.title}" if hit.title else ""
-        items.append(Line(f"{short(hit.message.conversation)} · {hit.persona} · {age}{title}", "dim"))
-        items.append(Line(f"  {who}: {_flat(hit.before)}«{_flat(hit.match)}»{_flat(hit.after)}"))
-    session.last_search = (words, hits[-1].message.key)
-    more = " · older ones: /search --more" if len(hits) == PAGE and not call.shell else ""
-    items.append(
-        Line(f"{plural(len(hits), 'place')}{more}" + ("" if call.shell else " · /history ID opens one"), "dim")
-    )
-    data = [
-        {
-            "conversation_id": hit.message.conversation,
-            "message_id": hit.message.id,
-            "persona": hit.persona,
-            "role": hit.message.role,
-            "author": hit.message.author,
-            "created_ms": hit.message.created_ms,
-            "before": hit.before,
-            "match": hit.match,
-            "after": hit.after,
-        }
-        for hit in hits
-    ]
-    return Reply(tuple(items), data)
+        items += _shown(session, hit)
+    more = "older ones: /search --more · " if len(hits) == limit and not call.shell else ""
+    items.append(Line(f"{plural(len(hits), 'place')} · {more}{call.typed('history ID')} opens one", "dim"))
+    return Reply(tuple(items), [_hit_data(hit) for hit in hits])
 
 
 async def run_export(call: Invocation) -> Reply:
     session = call.session
     words = list(call.words)
-    kind = "md"
-    for word in list(words):
-        if word.lower().lstrip("-") in ("md", "json", "markdown"):
-            kind = "json" if "json" in word.lower() else "md"
-            words.remove(word)
-            break
-    conversation = None
+    named = next((word for word in words if word.lower().lstrip("-") in KINDS), "")
+    kind = KINDS.get(named.lower().lstrip("-"), "")
+    if named:
+        words.remove(named)
+    store, conversation = session.store, None
     if call.shell and words:
-        conversation = await _find(session, words.pop(0))
+        store, conversation = session.services.conversations, await find_conversation(session, words.pop(0))
     conversation = conversation or await session.here()
-    messages = await session.db(session.store.path, conversation.id)
-    if kind == "json":
-        import json
-
-        text = json.dumps(as_data(conversation, messages), ensure_ascii=False, indent=2) + "\n"
-    else:
-        text = as_markdown(conversation, messages)
-    if not words and call.shell:
-        return Reply((Line(text.rstrip("\n")),), as_data(conversation, messages))
-    path = _target(words[0] if words else "", f"{conversation.persona}-{short(conversation.id)}.{kind}")
+    messages = await on(store, store.path, conversation.id)
+    data = as_data(conversation, messages)
+    typed = " ".join(words)
+    kind = kind or ("json" if typed.lower().endswith(".json") else "md")
+    text = _as_json(data) if kind == "json" else as_markdown(conversation, messages)
+    if call.shell and not typed:
+        return Reply((Line(text.rstrip("\n")),), data)
+    path = _target(typed, f"{conversation.persona}-{short(conversation.id)}.{kind}")
     if path.exists() and not call.yes and not await call.ui.confirm(f"{path} is there already. Write over it?"):
-        return Reply.line("Nothing was written.", "dim")
+        return Reply.line("Nothing was written.", "dim", {"file": None})
     try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}.", "Name another file.") from exc
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except (OSError, ValueError) as exc:
+        why = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+        raise ConfigError(f"{path} cannot be written: {why}.", "Name another file.") from exc
     return Reply.line(f"{plural(len(messages), 'message')} written to {path}", "good", {"file": str(path)})
 
 
 async def run_copy(call: Invocation) -> Reply:
-    reply = await call.session.last_of("assistant")
-    text = reply.text
-    if call.text.split(" ")[0] == "code":
-        blocks = re.findall(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^ {0,3}\1", text, re.MULTILINE | re.DOTALL)
-        if not blocks:
-            return Reply.line("The last reply has no code block.", "warn")
-        wanted = call.words[1] if len(call.words) > 1 else str(len(blocks))
-        if not (wanted.isdigit() and 1 <= int(wanted) <= len(blocks)):
-            raise UsageError(f"There is no code block {wanted}.", f"There are {len(blocks)}: /copy code N")
-        text = blocks[int(wanted) - 1][1]
-    elif call.text == "all":
-        conversation = await call.session.here()
-        messages = await call.session.db(call.session.store.path, conversation.id)
-        text = as_markdown(conversation, messages)
-    elif call.text:
-        raise UsageError(f"/copy {call.text} means nothing.", "Write /copy, /copy code [N] or /copy all.")
+    session = call.session
+    match call.words:
+        case ("all",):
+            conversation = await session.here()
+            text = as_markdown(conversation, await session.db(session.store.path, conversation.id))
+        case ("code",) | ("code", _):
+            blocks = code_blocks((await session.last_of("assistant")).text)
+            if not blocks:
+                return Reply.line("The last reply has no code block.", "warn")
+            wanted = call.words[1] if len(call.words) > 1 else str(len(blocks))
+            if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(blocks)):
+                raise UsageError(
+                    f"There is no code block {wanted}.", f"The last reply has {plural(len(blocks), 'block')}."
+                )
+            text = blocks[int(wanted) - 1]
+        case ():
+            text = (await session.last_of("assistant")).text
+        case _:
+            raise UsageError(f"/copy {call.text} means nothing.", "Write /copy, /copy code [N] or /copy all.")
+    if not text:
+        return Reply.line("There is no text to copy.", "warn")
     if call.ui.copy(text):
         return Reply.line(f"Copied: {plural(len(text), 'character')}.", "good")
     return Reply.line("This terminal has no clipboard that can be reached; /export writes a file.", "warn")
 
 
-async def run_delete(call: Invocation) -> Reply:
-    session, words = call.session, call.words
-    match words:
-        case () | ("message",):
-            return await _delete_message(call, await session.last_of(None))
-        case ("message", id):
-            return await _delete_message(call, await session.db(session.store.find_message, id))
-        case ("conversation",) | ("conversation", _):
-            conversation = await _find(session, words[1]) if len(words) > 1 else await session.here()
-            return await _delete_conversation(call, conversation)
-        case ("persona", name):
-            return await _delete_persona(call, name)
-        case _:
-            raise UsageError(
-                "What is to be deleted?", "Write: /delete message, /delete conversation or /delete persona NAME"
-            )
+def complete_history(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """The newest conversations by id, and the options; after --persona the names."""
+    if len(words) > 1 and words[-2] == "--persona":
+        return _names(session)
+    if words and words[-1].startswith("-"):
+        return [("--persona", "of one persona"), ("--all", "not the newest only"), ("--limit", "so many")]
+    if len(words) > 1:
+        return []
+    found = session.services.conversations.list(limit=PAGE)
+    return [(short(item.id), f"{item.persona}: {clip(item.name, 40)}") for item in found]
 
 
-async def _delete_message(call: Invocation, message: Message) -> Reply:
-    store = call.session.store
-    found = await call.session.db(store.describe_deletion, message=message.id)
-    question = f"Delete the message of {message.author or 'you'}: {clip(_flat(message.text))}?"
-    if not await _sure(call, question, found):
-        return KEPT
-    return await _gone(call, "The message is deleted.", await call.session.db(store.delete_message, message.id))
+def complete_search(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """The options; after --persona the names."""
+    if len(words) > 1 and words[-2] == "--persona":
+        return _names(session)
+    if words and words[-1].startswith("-"):
+        return [("--persona", "in what was said with one"), ("--more", "older ones"), ("--limit", "so many")]
+    return []
 
 
-async def _delete_conversation(call: Invocation, conversation: Conversation) -> Reply:
-    store = call.session.store
-    found = await call.session.db(store.describe_deletion, conversation=conversation.id)
-    question = f"Delete the conversation with {conversation.persona}: {clip(conversation.name)}?"
-    if not await _sure(call, question, found):
-        return KEPT
-    done = await call.session.db(store.delete_conversation, conversation.id)
-    return await _gone(call, "The conversation is deleted.", done)
+def complete_copy(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """`code` and `all`."""
+    return [("code", "the last code block"), ("all", "the conversation")] if len(words) <= 1 else []
 
 
-async def _delete_persona(call: Invocation, name: str) -> Reply:
-    session, library = call.session, call.session.services.library
-    exact = library.exact_name(name)
-    if all(persona.name == exact for persona in library.personas()):
-        raise UsageError(f"{exact} is the only persona here.", "Make another first: /persona new NAME")
-    found = await session.db(session.store.describe_deletion, persona=exact)
-    question = f"Delete {exact}: its file, its archived copies and every conversation with it?"
-    if not await _sure(call, question, found):
-        return KEPT
-    done = await session.db(session.store.delete_persona, exact)
-    library.delete(exact, archived=True)
-    return await _gone(call, f"{exact} is gone, with every conversation.", done)
-
-
-KEPT = Reply.line("Nothing was deleted.", "dim")
-
-
-async def _sure(call: Invocation, question: str, found: Deleted) -> bool:
-    if call.session.running():
-        raise UsageError("A reply is under way.", "Wait for it or stop it with Ctrl-C, then delete.")
-    goes = [
-        plural(count, what, many)
-        for count, what, many in (
-            (found.conversations, "conversation", ""),
-            (found.messages, "message", ""),
-            (found.guest_replies, "reply as a guest elsewhere", "replies as a guest elsewhere"),
-        )
-        if count
-    ]
-    details = [f"What goes: {', '.join(goes)}."] if goes else []
-    return call.yes or await call.ui.confirm(question, [*details, "It is really gone then: no archive keeps it."])
-
-
-async def _gone(call: Invocation, text: str, done: Deleted) -> Reply:
-    await call.session.after_deletion()
-    data = {"conversations": done.conversations, "messages": done.messages, "clean": done.clean}
-    if done.clean:
-        return Reply.line(text, "good", data)
-    note = "Its traces leave the database file when no other ei reads it; that is tried again at the next start."
-    return Reply((Line(text, "good"), Line(note, "warn")), data)
-
-
-def complete_delete(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
-    if len(words) <= 1:
-        return [("message", "the last one"), ("conversation", "this one"), ("persona", "everything of one")]
-    return [(p.name, p.short_description) for p in session.services.library.personas()] if words[0] == "persona" else []
+def complete_export(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """The two formats; files are offered by whoever asks."""
+    return [("md", "Markdown"), ("json", "JSON, with everything")] if len(words) <= 1 else []
 
 
 COMMANDS = (
     Command(
         "history",
         "List conversations and go back to one",
-        ("history [--persona NAME] [--all]", "history N  or history ID: open that one"),
+        (
+            "history [--persona NAME] [--limit N]  the newest, of all or of one persona",
+            "history --all  every one",
+            "history N  open the one in that row",
+            "history ID  open that one",
+        ),
         run_history,
         "search and files",
         aliases=("resume",),
+        examples=("history 2", "history --persona lena"),
+        complete=complete_history,
         shell=True,
     ),
     Command(
         "search",
         "Find words in everything that was said",
         (
-            'search WORDS  newest first; beginnings of words count; "two words" as they stand',
+            "search WORDS  newest first; beginnings of words count",
+            'search "WORDS"  side by side, as they stand',
+            "search --persona NAME WORDS  in what was said with one",
             "search --more  older ones",
         ),
         run_search,
         "search and files",
-        examples=("search rain walk", "search 天气"),
+        examples=("search rain walk", 'search "the whole street"', "search 天气"),
+        complete=complete_search,
         shell=True,
     ),
     Command(
         "export",
         "Write this conversation to a file",
-        ("export [md|json] [FILE]",),
+        ("export [md|json] [FILE]  Markdown unless told; a name is made up where none is given",),
         run_export,
         "search and files",
-        examples=("export", "export json talk.json"),
+        examples=("export", "export talk.json"),
+        complete=complete_export,
         shell=True,
     ),
     Command(
-        "copy", "Copy the last reply", ("copy", "copy code [N]  a code block", "copy all"), run_copy, "search and files"
-    ),
-    Command(
-        "delete",
-        "Delete a message, a conversation or all of a persona: really gone",
-        ("delete message [ID]", "delete conversation [ID]", "delete persona NAME"),
-        run_delete,
+        "copy",
+        "Copy the last reply",
+        ("copy  its text", "copy code [N]  its last code block, or block N", "copy all  the conversation"),
+        run_copy,
         "search and files",
-        complete=complete_delete,
-        shell=True,
+        complete=complete_copy,
     ),
+    DELETE,
 )
 
 
-async def _find(session: Session, text: str) -> Conversation:
-    if text.isdigit() and len(text) < 4 and session.listed:
-        if not 1 <= int(text) <= len(session.listed):
-            raise NotFoundError(f"There is no row {text}.", f"The list had {len(session.listed)} rows: /history")
-        return await session.db(session.store.get, session.listed[int(text) - 1])
-    return await session.db(session.store.find, text)
+async def _open(call: Invocation, conversation: Conversation) -> Reply:
+    session, saved = call.session, call.session.services.conversations
+    if call.shell:
+        messages = await on(saved, saved.path, conversation.id)
+        return Reply((Line(as_markdown(conversation, messages).rstrip("\n")),), as_data(conversation, messages))
+    if session.incognito:
+        raise UsageError("Incognito is on: nothing saved can be gone on with.", "/incognito off, then /history again.")
+    await session.resume(conversation.id)
+    return Reply(data=as_data(conversation))
+
+
+def _row(session: Session, number: int, conversation: Conversation) -> tuple[str, ...]:
+    age = ago(session.services.now() - conversation.updated_ms / 1000)
+    return (
+        str(number),
+        short(conversation.id),
+        conversation.persona,
+        age,
+        f"{conversation.messages:,}",
+        conversation.last_model,
+        conversation.name,
+    )
+
+
+def _query(text: str) -> tuple[str, dict[str, str]]:
+    """(what is searched for, with its quotes; options). Raises UsageError for an option that is not there."""
+    words: list[str] = []
+    given: dict[str, str] = {}
+    queue = re.findall(r'"[^"]*"|\S+', text)
+    while queue:
+        word = queue.pop(0)
+        name, equals, value = word.partition("=")
+        if word == "--more":
+            given[word] = ""
+        elif name in ("--persona", "--limit"):
+            if not equals and not queue:
+                raise UsageError(f"{name} needs a value.", "See /help search.")
+            given[name] = value if equals else queue.pop(0).strip('"')
+        elif word.startswith("--") and len(word) > 2:
+            options((word,), ("--more",), ("--persona", "--limit"), "To search for it, put it in quotes.")
+        else:
+            words.append(word)
+    return " ".join(words), given
+
+
+def _shown(session: Session, hit: Hit) -> tuple[Line, Line]:
+    age = ago(session.services.now() - hit.message.created_ms / 1000)
+    title = f" · {clip(hit.title)}" if hit.title else ""
+    mark = f"«{hit.match}»" if hit.match else ""
+    return (
+        Line(f"{short(hit.message.conversation)} · {hit.persona} · {age}{title}", "dim"),
+        Line(f"  {hit.message.author or 'you'}: {hit.before}{mark}{hit.after}"),
+    )
+
+
+def _hit_data(hit: Hit) -> dict[str, object]:
+    found = {"before": hit.before, "match": hit.match, "after": hit.after}
+    title = {"conversation_id": hit.message.conversation, "with": hit.persona, "title": hit.title}
+    return {**title, **message_data(hit.message), **found}
+
+
+def _names(session: Session) -> list[tuple[str, str]]:
+    return [(persona.name, persona.short_description) for persona in session.services.library.personas()]
+
+
+def _as_json(data: object) -> str:
+    import json
+
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
 def _target(typed: str, name: str) -> Path:
-    path = Path(typed or name).expanduser()
-    return path / name if path.is_dir() else path
+    try:
+        path = Path(typed or name).expanduser()
+        return path / name if path.is_dir() else path
+    except (RuntimeError, ValueError) as exc:
+        raise UsageError(f"{typed} is no name of a file: {exc}", "Name another file.") from exc
 
 
 def _limit(text: str) -> int:
-    if text.isdigit() and int(text) > 0:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST:
         return int(text)
     raise UsageError(f"--limit {text} is no count.", "Write a whole number.")
-
-
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text)

@@ -146,6 +146,10 @@ class Invocation:
     yes: bool = False
     shell: bool = False
 
+    def typed(self, command: str) -> str:
+        """How a command is typed where this one was: `/model` in the chat, `ei model` in a shell."""
+        return f"ei {command}" if self.shell else f"/{command}"
+
 
 Handler = Callable[[Invocation], Awaitable[Reply]]
 Completer = Callable[["Session", Sequence[str]], Sequence[tuple[str, str]]]

@@ -5,49 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Style, Table
-from ei.commands.parse import Options, options
-from ei.errors import EiError, UsageError
+from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Table
+from ei.commands.parse import Options, options, reference_of, words_with_object
+from ei.commands.providers import list_models, list_providers, why_not
+from ei.errors import EiError, NeedsAnswerError, UsageError
 from ei.models.reference import ModelId, parse, suspicion
 from ei.models.resolve import Rank, Resolution
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
-    from ei.providers.base import Connection
 
 FLAGS = ("--clear", "--list", "--here", "--once")
+NONE = options(())
 
 
 async def run_model(call: Invocation) -> Reply:
     session = call.session
-    given = options(call.words, FLAGS, (), "See /help model.")
+    given = options(words_with_object(call.text), FLAGS, (), f"See {call.typed('help model')}.")
+    _check(given)
+    if given.has("--list"):
+        return await (list_models(call, given.rest[0]) if given.rest else list_providers(call))
+    if given.has("--once") and call.shell:
+        raise UsageError("A shell has no next reply.", 'To ask once with another model: ei ask -m SPEC "…"')
     await session.refresh()
+    if given.has("--clear"):
+        return await _clear(call, given)
     match given.rest:
-        case () if given.has("--list"):
-            return await _list(session)
-        case (provider,) if given.has("--list"):
-            return await _list_models(session, provider)
-        case () if given.has("--clear"):
-            return await _clear(session, given)
-        case () if given.has("--here") or given.has("--once"):
-            raise UsageError("Which model?", "For example: /model --here ollama:qwen3:8b")
         case ():
-            return await _show(session)
+            return await _show(call)
         case ("why",):
             return await _why(session)
         case ("pick",):
-            return await pick(call)
+            return await pick(call, given)
         case _:
-            return await set_model(session, _reference(" ".join(given.rest)), given)
+            return await set_model(call, _written(session, given.rest), given)
 
 
-async def set_model(session: Session, written: object, given: Options) -> Reply:
+async def set_model(call: Invocation, written: object, given: Options = NONE) -> Reply:
     """Sets a reference where the flags say: the persona's file, this conversation, or the next reply.
 
     Raises UsageError for one that cannot be read; one that only looks wrong is set with a line of warning.
     """
-    names = session.services.chooser.names()
-    model = parse(written, names)
+    session = call.session
+    model = parse(written, session.services.chooser.names())
     value: object = str(model) if isinstance(written, str) else written
     persona = session.persona
     if given.has("--once"):
@@ -61,51 +61,76 @@ async def set_model(session: Session, written: object, given: Options) -> Reply:
         session.services.library.set_value(persona.name, ("model",), value)
         head = f"Model for {persona.name} set to: {model}"
     await session.refresh()
-    lines: list[Item] = [Line(head, "good"), *_warnings(session, model)]
+    warnings = _warnings(session, model, written)
     if not given.has("--once"):
-        lines += await _still_wins(session, model)
-    return Reply(tuple(lines), {"persona": persona.name, "model": str(model)})
+        warnings += await _still_wins(session, model)
+    data = {"persona": persona.name, "model": str(model), "warnings": [line.text for line in warnings]}
+    return Reply((Line(head, "good"), *warnings), data)
 
 
-async def pick(call: Invocation) -> Reply:
+async def pick(call: Invocation, given: Options = NONE) -> Reply:
     """A picker over the models that configured providers list and those used here."""
+    if not call.ui.interactive:
+        raise NeedsAnswerError("A list to pick from needs the chat.", "See ei model --list, then: ei model SPEC")
     session = call.session
     with call.ui.progress("Asking the providers for their models"):
         choices = await _choices(session)
-    current = str((await session.resolution()).model)
+    try:
+        current = str((await session.resolution()).model)
+    except EiError:
+        current = ""  # what is written now cannot be read: one more reason to pick another
     key = await call.ui.choose(f"Model for {session.persona.name}", choices, current)
     if key is None:
         return Reply()
-    return await set_model(session, key, options(()))
+    return await set_model(call, key, given)
 
 
 def complete_model(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
-    """References used before, one example of each provider, and the flags."""
-    last = words[-1] if words else ""
+    """The words that /model itself knows, then references; after --list the providers."""
+    before, last = words[:-1], words[-1] if words else ""
+    chooser = session.services.chooser
+    if "--list" in before:
+        return [(name, endpoint.label) for name, endpoint in chooser.endpoints().items()]
+    if any(not word.startswith("-") for word in before):
+        return []
+    flags = [
+        ("--clear", "no model of its own"),
+        ("--list", "providers and their state"),
+        ("--here", "this conversation only"),
+        ("--once", "the next reply only"),
+    ]
     if last.startswith("-"):
-        meanings = ("no model of its own", "providers and their state", "this conversation only", "the next reply only")
-        return list(zip(FLAGS, meanings, strict=True))
-    out: list[tuple[str, str]] = [("why", "every step and its reason"), ("pick", "choose from a list")]
+        return [pair for pair in flags if pair[0] not in before]
+    own = [] if before else [("why", "every step and its reason"), ("pick", "choose from a list")]
+    return [*own, *known_references(session)]
+
+
+def known_references(session: Session) -> list[tuple[str, str]]:
+    """(reference, what it is): used lately, listed by their providers in this session, then an example of each."""
+    calls = session.services.calls.calls(limit=200)
+    out = dict.fromkeys((f"{c.provider}:{c.model}" for c in calls if c.outcome == "complete"), "used lately")
     for endpoint in session.services.chooser.endpoints().values():
         for model in session.known_models.get(endpoint.name, ()):
-            out.append((f"{endpoint.name}:{model}", endpoint.label))
+            out.setdefault(f"{endpoint.name}:{model}", endpoint.label)
         if endpoint.example and endpoint.name not in session.known_models:
-            out.append((f"{endpoint.name}:{endpoint.example}", f"{endpoint.label}, for example"))
-    return out
+            out.setdefault(f"{endpoint.name}:{endpoint.example}", f"{endpoint.label}, for example")
+    return list(out.items())
 
 
 MODEL = Command(
     name="model",
     summary="See or change the model that this persona thinks with",
     usage=(
-        "model  the model in use, and why",
-        "model SPEC  set it for this persona (in its system.jsonc)",
+        "model  the model in use, and where it comes from",
+        "model SPEC  set it for this persona, in its system.jsonc",
+        "model --clear  take it out of there: back to the default",
         "model --here SPEC  for this conversation only",
+        "model --here --clear  no more for this conversation",
         "model --once SPEC  for the next reply only",
-        "model --clear  back to the default (--here --clear: of this conversation)",
-        "model --list  the providers; model --list PROVIDER: its models",
+        "model --list  the providers, and whether they are ready",
+        "model --list PROVIDER  its models",
         "model why  every place that was looked at",
-        "model pick  choose from a list (F2)",
+        "model pick  choose from a list",
     ),
     examples=("model google:gemini-2.5-pro", "model ollama:qwen3:8b", "model --here anthropic:claude-haiku-4-5"),
     run=run_model,
@@ -116,27 +141,46 @@ MODEL = Command(
 )
 
 
-async def _show(session: Session) -> Reply:
+def _check(given: Options) -> None:
+    """Raises UsageError for flags that mean nothing together."""
+    flags = sorted(given.flags)
+    many = len(given.rest)
+    if len(flags) > 1 and flags not in (["--clear", "--here"], ["--clear", "--once"]):
+        raise UsageError(f"{' and '.join(flags)} do not go together.", "See /help model.")
+    if given.has("--clear") and many:
+        raise UsageError("--clear takes no model.", "To set one: /model SPEC")
+    if given.has("--list") and many > 1:
+        raise UsageError("--list takes one provider.", "For example: /model --list openai")
+    if (given.has("--here") or given.has("--once")) and not given.has("--clear") and given.rest in ((), ("why",)):
+        raise UsageError("Which model?", f"For example: /model {flags[0]} ollama:qwen3:8b")
+
+
+def _written(session: Session, words: tuple[str, ...]) -> object:
+    """The reference typed. Raises UsageError where a provider and a model were typed as two words."""
+    if len(words) == 2 and (provider := session.services.chooser.names().canonical(words[0].rstrip(":"))):
+        raise UsageError(f'"{" ".join(words)}" is no model reference.', f"Did you mean {provider}:{words[1]}?")
+    return reference_of(" ".join(words))
+
+
+async def _show(call: Invocation) -> Reply:
+    session = call.session
     found = await session.resolution()
     name = session.persona.name
+    once = None if session.pending_once is None else parse(session.pending_once, session.services.chooser.names())
+    next_only = [Line(f"For the next reply only: {once}")] if once is not None else []
     data = {
         "persona": name,
         "model": str(found.model),
         "reference": found.reference,
         "resolved_by": found.rank.value,
         "where": found.where,
+        "instead_of": str(found.instead_of) if found.instead_of else None,
     }
     if found.instead_of is None:
-        lines: list[Item] = [Line(f"Current model for {name}: {found.model}{_origin(found)}")]
-        if session.pending_once is not None:
-            lines.append(Line(f"The next reply only: {session.pending_once}"))
-        return Reply((*lines, *_warnings(session, found.model)), data)
-    url = session.services.chooser.connection(found.instead_of.provider).base_url
-    lines = [
-        Line(f"Current model for {name}: {found.instead_of} (the default; nothing else is set)"),
-        Line(f"Nothing answers at {url}, so {found.where} answers instead: {found.model}", "warn"),
-    ]
-    return Reply((*lines, *_next_steps(session)), data)
+        head = Line(f"Current model for {name}: {found.model}{_origin(found)}")
+        return Reply((head, *next_only, *_warnings(session, found.model)), data)
+    head = Line(f"Current model for {name}: {found.instead_of} (the default; nothing else is set)")
+    return Reply((head, *_instead(session, found), *next_only, *_next_steps(call)), data)
 
 
 def _origin(found: Resolution) -> str:
@@ -149,102 +193,74 @@ def _origin(found: Resolution) -> str:
             return f" (from {found.where})"
 
 
-def _next_steps(session: Session) -> list[Item]:
+def _instead(session: Session, found: Resolution) -> list[Line]:
+    """One line about what answers instead of the default, where something does."""
+    if found.instead_of is None:
+        return []
+    url = session.services.chooser.connection(found.instead_of.provider).base_url
+    return [Line(f"Nothing answers at {url}, so {found.where} answers instead: {found.model}", "warn")]
+
+
+def _next_steps(call: Invocation) -> list[Item]:
     """What to do for a real model; a key that is there is a hint and never a choice."""
     out: list[Item] = []
-    for endpoint in session.services.chooser.endpoints().values():
-        connection = session.services.chooser.connection(endpoint.name)
+    chooser = call.session.services.chooser
+    for endpoint in chooser.endpoints().values():
+        connection = chooser.connection(endpoint.name)
         if connection.key and endpoint.needs_key and endpoint.example:
-            out.append(
-                Line(f"{connection.key_source} is set: /model {endpoint.name}:{endpoint.example} would use it.", "dim")
-            )
+            reference = f"{endpoint.name}:{endpoint.example}"
+            out.append(Line(f"{connection.key_source} is set: {call.typed(f'model {reference}')} would use it.", "dim"))
     out.append(
-        Line("Start LM Studio or Ollama here, or set a model: /model SPEC. /model --list shows the providers.", "dim")
+        Line(
+            f"Start LM Studio or Ollama here, or set a model: {call.typed('model SPEC')}. "
+            f"{call.typed('model --list')} shows the providers.",
+            "dim",
+        )
     )
     return out
 
 
-async def _clear(session: Session, given: Options) -> Reply:
+async def _clear(call: Invocation, given: Options) -> Reply:
+    session = call.session
     name = session.persona.name
     if given.has("--here"):
         if session.conversation is not None:
             await session.db(session.store.set_model_here, session.conversation.id, None)
         what = "Model for this conversation cleared."
+    elif given.has("--once"):
+        session.once(None)
+        what = "Model for the next reply cleared."
     else:
         session.services.library.remove_value(name, ("model",))
         what = f"Model for {name} cleared."
     await session.refresh()
-    found = await session.resolution()
+    try:
+        found = await session.resolution()
+    except EiError as exc:
+        # The value is gone all the same; what would be used now is a mistake somewhere else.
+        return Reply((Line(what, "good"), Line(str(exc), "error")), {"persona": name, "model": None})
     model = found.instead_of or found.model
-    origin = "global default" if model == found.instead_of or found.rank is Rank.GLOBAL else found.where
-    return Reply.line(f"{what} Using {origin}: {model}", "good", {"persona": name, "model": str(found.model)})
-
-
-async def _list(session: Session) -> Reply:
-    found = await session.services.chooser.look()
-    lines: list[Item] = [Line("Configured providers:")]
-    data: list[object] = []
-    endpoints = session.services.chooser.endpoints()
-    width = max(len(name) for name in endpoints)
-    for name, endpoint in endpoints.items():
-        state, why, style = _state(session.services.chooser.connection(name), found.local, found.ollama)
-        lines.append(Line(f"  {name:<{width}}  {state} {why}", style))
-        data.append({"provider": name, "label": endpoint.label, "ready": state == "✓", "state": why})
-    lines.append(Line("Their models: /model --list PROVIDER", "dim"))
-    return Reply(tuple(lines), data)
-
-
-def _state(connection: Connection, local: bool, ollama: tuple[str, ...] | None) -> tuple[str, str, Style]:
-    endpoint = connection.endpoint
-    if connection.key_problem:
-        return "✗", f"({connection.key_problem})", "plain"
-    if endpoint.wire == "builtin":
-        return "✓", "offline companion", "good"
-    if not connection.base_url:
-        return "✗", f"(no address: set {endpoint.prefix}_BASE_URL)", "plain"
-    if endpoint.needs_key:
-        if connection.key is None:
-            return "✗", f"(no API key: set {endpoint.prefix}_API_KEY)", "plain"
-        return "✓", "(API key set)", "good"
-    answers = {"local": local, "ollama": ollama is not None}.get(endpoint.name, True)
-    if answers:
-        return "✓", connection.base_url, "good"
-    return "✗", f"{connection.base_url} (nothing answers)", "plain"
-
-
-async def _list_models(session: Session, provider: str) -> Reply:
-    names = session.services.chooser.names()
-    name = names.canonical(provider)
-    if name is None:
-        raise UsageError(f'Unknown provider "{provider}".', f"There are: {', '.join(names.names)}.")
-    models = await session.services.providers.get(name).models()
-    session.known_models[name] = tuple(model.id for model in models if model.chat)
-    rows = tuple((f"{name}:{m.id}", f"{m.context:,}" if m.context else "") for m in models if m.chat)
-    if not rows:
-        return Reply.line(f"{name} lists no chat models.", "warn", [])
-    data = [{"model": f"{name}:{m.id}", "context": m.context} for m in models if m.chat]
-    return Reply((Table(("model", "context"), rows),), data)
+    origin = "global default" if found.instead_of or found.rank is Rank.GLOBAL else found.where
+    head = Line(f"{what} Using {origin}: {model}", "good")
+    return Reply((head, *_instead(session, found)), {"persona": name, "model": str(found.model)})
 
 
 async def _choices(session: Session) -> list[Choice]:
     import asyncio
 
     chooser = session.services.chooser
-    out: list[Choice] = []
-    for model in await session.recent_models():
-        out.append(Choice(model, model, "used lately", "recent"))
+    out = [Choice(model, model, "used lately", "recent") for model in await session.recent_models()]
 
     async def listed(name: str) -> list[Choice]:
         endpoint, connection = chooser.endpoints()[name], chooser.connection(name)
-        if not connection.ready or not (connection.base_url or endpoint.wire == "builtin"):
-            why = connection.key_problem or f"no API key: set {endpoint.prefix}_API_KEY"
+        if problem := why_not(connection):
             example = f"{name}:{endpoint.example or 'MODEL'}"
-            return [Choice(example, example, "for example", endpoint.label, why)]
+            return [Choice(example, example, "for example", endpoint.label, problem)]
         try:
             async with asyncio.timeout(4):
                 models = await session.services.providers.get(name).models()
         except (EiError, TimeoutError) as exc:
-            why = exc.sentence if isinstance(exc, EiError) else "gave no list within 4 s"
+            why = exc.sentence if isinstance(exc, EiError) else "It gave no list within 4 s."
             return [Choice(f"{name}:{endpoint.example}", f"{name}:…", "", endpoint.label, why)]
         session.known_models[name] = tuple(model.id for model in models if model.chat)
         return [
@@ -259,7 +275,11 @@ async def _choices(session: Session) -> list[Choice]:
 
 
 async def _why(session: Session) -> Reply:
-    found = await session.resolution()
+    name = session.persona.name
+    try:
+        found = await session.resolution()
+    except UsageError as exc:
+        return Reply((Line(str(exc), "error"), _as_written(session)))
     rows = tuple((str(s.number), s.rank.value, s.where, s.written or "-", s.reason) for s in found.steps)
     winner = next(index for index, step in enumerate(found.steps) if step.wins)
     data = [
@@ -267,41 +287,45 @@ async def _why(session: Session) -> Reply:
             "step": s.number,
             "rank": s.rank.value,
             "where": s.where,
-            "written": s.written,
+            "written": s.written or None,
             "wins": s.wins,
             "reason": s.reason,
         }
         for s in found.steps
     ]
-    head = Line(f"{session.persona.name} answers with {found.model}: the first place that is set wins.")
+    head = Line(f"{name} answers with {found.model}: the first place that is set wins.")
     return Reply((head, Table(("", "step", "where", "written", "why"), rows, winner)), data)
 
 
-def _reference(text: str) -> object:
-    if not text.startswith("{"):
-        return text
-    from ei import jsonc
+def _as_written(session: Session) -> Table:
+    """What is written at each place, for when the one that wins cannot be read."""
+    from ei.models.interactions import REASONING
+    from ei.models.reference import written_form
 
-    return jsonc.loads(text, "the reference")
+    candidates = session.services.chooser.candidates(session.persona, session.conversation, REASONING, session.request)
+    rows = tuple((c.rank.value, c.where, "-" if c.written is None else written_form(c.written)) for c in candidates)
+    wins = next(index for index, candidate in enumerate(candidates) if candidate.written is not None)
+    return Table(("step", "where", "written"), rows, wins)
 
 
-def _warnings(session: Session, model: ModelId) -> list[Item]:
+def _warnings(session: Session, model: ModelId, written: object = None) -> list[Line]:
     chooser = session.services.chooser
-    out: list[Item] = []
-    if likely := suspicion(model, chooser.names()):
+    names = chooser.names()
+    out: list[Line] = []
+    if likely := suspicion(model, names):
         out.append(Line(f"{model} looks wrong: did you mean {likely}?", "warn"))
-    connection = chooser.connection(model.provider)
-    if connection.key_problem:
-        out.append(Line(connection.key_problem, "warn"))
-    elif not connection.ready:
-        out.append(Line(f"{model.provider} has no API key yet: set {connection.endpoint.prefix}_API_KEY.", "warn"))
-    elif not connection.base_url and connection.endpoint.wire != "builtin":
-        out.append(Line(f"{model.provider} has no address yet: set {connection.endpoint.prefix}_BASE_URL.", "warn"))
+    elif isinstance(written, str) and (provider := names.canonical(written)):
+        out.append(Line(f"{written} is a provider: for one of its models write {provider}:MODEL.", "warn"))
+    if problem := why_not(chooser.connection(model.provider)):
+        out.append(Line(problem, "warn"))
     return out
 
 
-async def _still_wins(session: Session, model: ModelId) -> list[Item]:
-    found = await session.resolution()
+async def _still_wins(session: Session, model: ModelId) -> list[Line]:
+    try:
+        found = await session.resolution()
+    except EiError as exc:
+        return [Line(f"It is not used yet: {exc}", "warn")]
     if found.model == model:
         return []
     return [Line(f"{found.model} still wins here: it is set in {found.where}.", "warn")]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ei.commands.base import Command
-from ei.errors import UsageError
+from ei.errors import FileSyntaxError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,26 @@ def words_of(text: str) -> tuple[str, ...]:
         return tuple(lexer)
     except ValueError:
         return tuple(text.split())
+
+
+def words_with_object(text: str) -> tuple[str, ...]:
+    """As `words_of`, but from the first `{` on all is one word: an object is typed as it is written in JSONC."""
+    before, brace, after = text.partition("{")
+    return (*words_of(before), brace + after) if brace else words_of(text)
+
+
+def reference_of(word: str) -> object:
+    """A model reference as typed: an object where it begins with a brace, else the text. Raises UsageError."""
+    if not word.startswith("{"):
+        return word
+    from ei import jsonc
+
+    try:
+        return jsonc.loads(word)
+    except FileSyntaxError as exc:
+        raise UsageError(
+            f"That object cannot be read: {exc.problem}", 'Write it like {"exact": "provider:model"}.'
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from ei.commands.base import Choice, Command, Document, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
-from ei.commands.words import ago
-from ei.errors import EiError, UsageError
+from ei.commands.words import ago, plural
+from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.models.interactions import REASONING
+from ei.personas.values import BrokenPersona
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
+    from ei.personas.library import Library
+    from ei.personas.values import Persona
 
 SAVE = (
     Choice("yes", "yes", "save it and talk"),
@@ -25,7 +29,7 @@ async def run_persona(call: Invocation) -> Reply:
     words = call.words
     match words:
         case ():
-            return await _list(call.session)
+            return await _list(call)
         case ("new", *rest):
             return await _new(call, rest)
         case ("edit", *rest):
@@ -33,24 +37,33 @@ async def run_persona(call: Invocation) -> Reply:
         case ("archive", *rest):
             return await _archive(call, " ".join(rest))
         case ("restore", *rest):
-            return _restore(call, rest)
+            return await _restore(call, rest)
         case ("clone", *rest):
             return await _clone(call, rest)
-        case (name,):
-            await call.session.switch(name)
-            return Reply(data={"persona": call.session.persona.name})
         case _:
-            raise UsageError(f'There is no persona "{call.text}".', "See /persona for all of them.")
+            await call.session.switch(" ".join(words))
+            name = call.session.persona.name
+            told = (Line(f"{name} is in front now: {call.session.persona.short_description}", "good"),)
+            return Reply(told if call.shell else (), {"persona": name})
 
 
 def complete_persona(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
-    names = [(p.name, p.short_description) for p in session.services.library.personas()]
-    if len(words) <= 1:
-        meanings = ("draft a new one", "open its file", "put it away", "bring one back", "copy this one")
-        return [*names, *zip(VERBS, meanings, strict=True)]
-    if words[0] == "restore":
-        return [(entry.name, "archived") for entry in session.services.library.archived()]
-    return names if words[0] in ("edit", "archive") else []
+    """Names and verbs; after a verb, the names it goes with."""
+    library = session.services.library
+    names = [(p.name, p.short_description) for p in library.personas()]
+    match words:
+        case () | (_,):
+            meanings = ("draft a new one", "open its file", "put it away", "bring one back", "copy this one")
+            return [*names, *zip(VERBS, meanings, strict=True)]
+        case ("restore", _):
+            return [(entry.name, f"archived {entry.archived_at}") for entry in library.archived()]
+        case ("edit" | "archive", _):
+            broken = [(entry.name, "broken") for entry in library.all() if isinstance(entry, BrokenPersona)]
+            return [*names, *broken]
+        case ("clone", _, last) if last.startswith("-") or not last:
+            return [("--with-history", "its conversations too")]
+        case _:
+            return []
 
 
 PERSONA = Command(
@@ -59,13 +72,13 @@ PERSONA = Command(
     usage=(
         "persona  all of them",
         "persona NAME  talk with that one (a beginning of the name is enough)",
-        "persona new NAME  draft one from an idea",
+        "persona new NAME [IDEA]  draft one from an idea, look at it, save it or not",
         "persona edit [NAME]  open its file in your editor",
         "persona clone NEW [--with-history]  a copy of this one",
         "persona archive [NAME]  put it away; nothing is deleted",
-        "persona restore [NAME]  bring it back",
+        "persona restore [NAME] [NEWNAME]  bring it back; without a name, who is there",
     ),
-    examples=("persona lena", "persona new ada", "persona clone mike2 --with-history"),
+    examples=("persona lena", "persona new ada a calm pilot", "persona clone mike2 --with-history"),
     run=run_persona,
     group="personas",
     aliases=("personas", "p"),
@@ -80,15 +93,18 @@ async def run_prompt(call: Invocation) -> Reply:
     for message in sent.messages:
         who = message.role if message.name is None else f"{message.role} ({message.name})"
         items += [Line(f"── {who}", "accent"), Document(message.text, "text")]
-    total = f"{len(sent.messages)} messages, about {sent.tokens:,} tokens, {sent.characters:,} characters"
+    items.append(Line("── user: what you say next", "accent"))
+    total = f"{plural(len(sent.messages), 'message')}, about {sent.tokens:,} tokens, {sent.characters:,} characters"
     if sent.left_out:
-        total += f"; the {sent.left_out} oldest do not fit and are left out"
-    model = sent.model
-    items.append(Line(f"{total}; to {model}", "dim"))
+        total += f"; the {plural(sent.left_out, 'oldest message', 'oldest messages')} would not fit"
+    chosen = "".join(f", {name} {value}" for name, value in sent.parameters.items())
+    items.append(Line(f"{total}; to {sent.model}{chosen}", "dim"))
     data = {
-        "model": model,
-        "messages": [{"role": m.role, "content": m.text} for m in sent.messages],
+        "model": sent.model,
+        "messages": [{"role": m.role, "name": m.name, "content": m.text} for m in sent.messages],
+        "parameters": dict(sent.parameters),
         "tokens": sent.tokens,
+        "characters": sent.characters,
         "left_out": sent.left_out,
     }
     return Reply(tuple(items), data)
@@ -104,136 +120,186 @@ PROMPT = Command(
 )
 
 
-async def _list(session: Session) -> Reply:
-    from ei.personas.values import BrokenPersona
-
-    talks = await session.db(session.store.stats)
+async def _list(call: Invocation) -> Reply:
+    session = call.session
+    saved, chooser, now = session.services.conversations, session.services.chooser, session.services.now()
+    talks = await session.on_main(saved.stats)
+    if chooser.found is None:
+        await chooser.look()
     rows: list[tuple[str, ...]] = []
-    broken: list[Item] = []
+    wrong: list[Item] = []
     data: list[object] = []
     current = None
     for entry in session.services.library.all():
         if isinstance(entry, BrokenPersona):
-            broken.append(Line(f"{entry.name} is broken: {entry.error}", "error"))
+            wrong.append(Line(f"{entry.name} is broken: {entry.error}", "error"))
             data.append({"name": entry.name, "broken": str(entry.error)})
             continue
+        here = session.conversation if entry.name == session.persona.name else None
+        model, problem = "?", ""
         try:
-            model = str((await session.resolution(entry)).model)
+            here = here or await session.on_main(saved.current, entry.name)
+            model = str(chooser.peek(entry, here, REASONING).model)
         except EiError as exc:
-            model = exc.sentence
+            problem = f"{entry.name} cannot answer: {exc}"
+            wrong.append(Line(problem, "error"))
         if entry.name == session.persona.name:
             current = len(rows)
         unread = session.unread.get(entry.name, 0)
         talked = talks[entry.name].last_talk_ms if entry.name in talks else None
-        rows.append(
-            (
-                entry.name,
-                model,
-                ago(session.services.now() - talked / 1000) if talked else "-",
-                f"●{unread}" if unread else "",
-                entry.short_description,
-            )
-        )
+        age = "-" if talked is None else ago(now - talked / 1000)
+        rows.append((entry.name, model, age, f"●{unread}" if unread else "", entry.short_description))
         data.append(
             {
                 "name": entry.name,
                 "aliases": list(entry.aliases),
                 "description": entry.short_description,
-                "model": model,
+                "model": None if problem else model,
+                "problem": problem or None,
                 "last_talk_ms": talked,
                 "unread": unread,
             }
         )
     table = Table(("persona", "model", "last talk", "new", "description"), tuple(rows), current)
-    return Reply((table, *broken), data)
+    hint = Line(f"{call.typed('persona NAME')} talks with one, {call.typed('persona new NAME')} drafts another.", "dim")
+    return Reply((table, *wrong, hint), data)
 
 
 async def _new(call: Invocation, words: Sequence[str]) -> Reply:
-    given = options(words, (), ("--idea",), "persona new NAME")
-    if len(given.rest) != 1:
-        raise UsageError("What is the new persona called?", "For example: /persona new ada")
+    given = options(words, (), ("--idea",), f"{call.typed('persona new NAME')} [IDEA]")
+    if not given.rest:
+        raise UsageError(
+            "What is the new persona called?", f"For example: {call.typed('persona new ada a calm pilot')}"
+        )
     from ei.engine.drafting import draft_persona
 
-    session, name = call.session, given.rest[0].lower()
-    session.services.library.check_name(name)
-    idea = given.values.get("--idea") or await call.ui.ask(f"One line about {name}: who is it?")
+    session, library = call.session, call.session.services.library
+    name = _free_name(library, given.rest[0])
+    idea = given.values.get("--idea", "") or " ".join(given.rest[1:])
+    if not idea.strip():
+        idea = await call.ui.ask(f"One line about {name}: who is it?")
     if not idea.strip():
         raise UsageError("Without an idea there is no persona.", "Say in one line who it is.")
+    if not call.yes and not call.ui.interactive:
+        raise NeedsAnswerError(
+            "A draft is looked at before it is saved, and nobody can be asked here.", "Add --yes to save it unseen."
+        )
     with call.ui.progress(f"Drafting {name}") as progress:
         draft = await draft_persona(session, name, idea, progress.update)
     if draft.problem:
         call.ui.show(Reply.line(draft.problem, "warn"))
     call.ui.show(Reply((Document(draft.text, "jsonc"), Line(f"Drafted by {draft.model}", "dim"))))
-    text = draft.text
-    while not call.yes:
-        key = await call.ui.choose(f"Save {name}?", SAVE)
-        if key in (None, "no"):
-            return Reply.line(f"{name} was not saved.", "dim")
-        if key == "yes":
-            break
-        edited = await call.ui.edit(text, ".jsonc")
-        if edited is not None:
-            try:
-                session.services.library.check_text(name, edited)
-                text = edited
-            except EiError as exc:
-                call.ui.show(Reply.line(str(exc), "error"))
-                text = edited
-    persona = session.services.library.create(name, text)
+    persona = await _agreed(call, name, draft.text)
+    if persona is None:
+        return Reply.line(f"{name} was not saved.", "dim")
     await session.switch(persona.name)
     return Reply.line(f"{persona.name} is here: {persona.short_description}", "good", {"persona": persona.name})
+
+
+async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
+    """The persona once the person agreed to the draft, None when they did not; no edit is lost on the way."""
+    library = call.session.services.library
+    while True:
+        key = "yes" if call.yes else await call.ui.choose(f"Save {name}?", SAVE)
+        if key == "edit":
+            text = await call.ui.edit(text, ".jsonc") or text
+            try:
+                library.check_text(name, text)
+                call.ui.show(Reply.line("The draft is as you left it.", "dim"))
+            except EiError as exc:
+                call.ui.show(Reply.line(str(exc), "error"))
+        elif key == "yes":
+            try:
+                return library.create(name, text)
+            except EiError as exc:
+                if call.yes:
+                    raise
+                call.ui.show(Reply.line(str(exc), "error"))
+        else:
+            return None
 
 
 async def _edit(call: Invocation, name: str) -> Reply:
     session = call.session
     path = session.services.library.path_of(name or session.persona.name)
     await call.ui.edit_file(path)
-    return _checked(session, path.parent.name)
-
-
-def _checked(session: Session, name: str) -> Reply:
+    name = path.parent.name
     try:
-        session.services.library.get(name)
+        persona = session.services.library.get(name)
+        session.services.chooser.peek(persona, None, REASONING)
     except EiError as exc:
         return Reply.line(f"Saved, but {name} cannot be used like this: {exc}", "error")
     return Reply.line(f"{name} is as you left it; it shows in the next reply.", "good")
 
 
 async def _archive(call: Invocation, name: str) -> Reply:
-    session = call.session
-    persona = session.services.library.find(name or session.persona.name)
-    others = [p for p in session.services.library.personas() if p.name != persona.name]
+    session, library = call.session, call.session.services.library
+    name = library.path_of(name or session.persona.name).parent.name
+    others = [p for p in library.personas() if p.name != name]
     if not others:
-        raise UsageError(f"{persona.name} is the only persona here.", "Make another first: /persona new NAME")
-    session.services.library.archive(persona.name)
-    if persona.name == session.persona.name:
+        raise UsageError(f"{name} is the only persona here.", f"Make another first: {call.typed('persona new NAME')}")
+    if any(
+        running.info and name in (running.info.persona, running.info.speaker) for running in session.running().values()
+    ):
+        raise UsageError(f"A reply of {name} is under way.", "Wait for it, or stop it with Ctrl-C.")
+    library.archive(name)
+    if name == session.persona.name:
         await session.switch(others[0].name)
-    return Reply.line(f"{persona.name} is put away. /persona restore {persona.name} brings it back.", "good")
+    back = call.typed(f"persona restore {name}")
+    return Reply.line(f"{name} is put away. {back} brings it back.", "good", {"persona": name})
 
 
-def _restore(call: Invocation, words: Sequence[str]) -> Reply:
+async def _restore(call: Invocation, words: Sequence[str]) -> Reply:
     library = call.session.services.library
-    if not words:
-        entries = library.archived()
-        if not entries:
-            return Reply.line("Nobody is archived.", "dim", [])
-        rows = tuple((entry.name, entry.archived_at) for entry in entries)
-        return Reply(
-            (Table(("persona", "archived"), rows), Line("/persona restore NAME brings one back.", "dim")), rows
-        )
-    persona = library.restore(words[0])
-    return Reply.line(f"{persona.name} is back.", "good", {"persona": persona.name})
+    match words:
+        case ():
+            entries = library.archived()
+            if not entries:
+                return Reply.line("Nobody is archived.", "dim", [])
+            table = Table(("persona", "archived"), tuple((entry.name, entry.archived_at) for entry in entries))
+            hint = Line(f"{call.typed('persona restore NAME')} brings one back, the newest of a name.", "dim")
+            return Reply((table, hint), [{"name": e.name, "archived_at": e.archived_at} for e in entries])
+        case (name,) | (name, _):
+            new = _free_name(library, words[1]) if len(words) > 1 else None
+            try:
+                entry = library.restore(name, new)
+            except UsageError as exc:
+                if new is None and any(e.name == name for e in library.archived()):
+                    other = f"Bring it back under another name: {call.typed(f'persona restore {name} NEWNAME')}"
+                    raise UsageError(exc.sentence, other) from exc
+                raise
+            data = {"persona": entry.name}
+            if isinstance(entry, BrokenPersona):
+                return Reply(
+                    (Line(f"{entry.name} is back.", "good"), Line(f"It is broken: {entry.error}", "error")), data
+                )
+            talks = call.typed(f"persona {entry.name}")
+            return Reply.line(f"{entry.name} is back. {talks} talks with it.", "good", data)
+        case _:
+            raise UsageError("One persona at a time.", f"Write: {call.typed('persona restore NAME')}")
 
 
 async def _clone(call: Invocation, words: Sequence[str]) -> Reply:
-    given = options(words, ("--with-history",), (), "persona clone NEW [--with-history]")
+    usage = call.typed("persona clone NEW [--with-history]")
+    given = options(words, ("--with-history",), (), usage)
     if len(given.rest) != 1:
-        raise UsageError("What is the copy called?", "For example: /persona clone mike2")
-    session = call.session
+        raise UsageError("What is the copy called?", f"For example: {call.typed('persona clone mike2')}")
+    session, library = call.session, call.session.services.library
     source = session.persona.name
-    persona = session.services.library.clone(source, given.rest[0])
-    count = 0
+    persona = library.clone(source, _free_name(library, given.rest[0]))
+    history = ""
     if given.has("--with-history"):
-        count = await session.db(session.store.copy_persona, source, persona.name)
-    history = f" with {count} conversation{'s' if count != 1 else ''}" if given.has("--with-history") else ""
-    return Reply.line(f"{persona.name} is a copy of {source}{history}. /persona {persona.name} talks with it.", "good")
+        count = await session.on_main(session.services.conversations.copy_persona, source, persona.name)
+        history = f" with {plural(count, 'conversation')}"
+    talks = call.typed(f"persona {persona.name}")
+    return Reply.line(
+        f"{persona.name} is a copy of {source}{history}. {talks} talks with it.", "good", {"persona": persona.name}
+    )
+
+
+def _free_name(library: Library, typed: str) -> str:
+    """The name as a new persona gets it. Raises UsageError for one that is taken, or that /persona understands."""
+    name = library.check_name(typed)
+    if name in VERBS:
+        raise UsageError(f'"{name}" is a word of /persona itself.', "Take another name.")
+    return name

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, get_args
 
 from ei import jsonc
 from ei.commands.base import Command, Group, Invocation, Item, Line, Reply, Table
-from ei.commands.parse import find_command, options
+from ei.commands.models import known_references
+from ei.commands.parse import find_command
 from ei.errors import ConfigError, UsageError
-from ei.settings import SETTINGS, settings_text
+from ei.settings import SETTINGS, Setting, check, settings_text
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -27,6 +28,9 @@ KEYS = (
     ("@NAME …", "ask another persona about this conversation"),
     ("// …", "a line that begins with a slash"),
 )
+
+
+WORDS_OF_FLAGS = {"yes": True, "on": True, "no": False, "off": False}
 
 
 async def run_help(call: Invocation) -> Reply:
@@ -61,23 +65,25 @@ async def run_no(call: Invocation) -> Reply:
 
 
 async def run_settings(call: Invocation) -> Reply:
-    given = options(call.words, ("--force",), (), "See /help settings.")
     config = call.session.services.config
-    match given.rest:
-        case ():
+    # Not taken apart as words: a value may be an object or a text in quotes.
+    key, _, value = call.text.partition(" ")
+    value = value.strip()
+    match key:
+        case "":
             return _all(call.session)
-        case ("init",):
+        case "init" | "edit" | "path" if value:
+            raise UsageError(f"settings {key} takes nothing more.", f"See {call.typed('help settings')}.")
+        case "init":
             return _init(call)
-        case ("edit",):
+        case "edit":
             return await _edit(call)
-        case ("path",):
+        case "path":
             return Reply.line(str(config.paths.settings), data=str(config.paths.settings))
-        case (key,):
-            return _one(call.session, key)
-        case (key, *rest):
-            return _set(call.session, key, " ".join(rest))
+        case _ if value:
+            return _set(call.session, key, value)
         case _:
-            raise UsageError(f"/settings {call.text} means nothing.", "See /help settings.")
+            return _one(call.session, key)
 
 
 def complete_settings(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
@@ -85,22 +91,26 @@ def complete_settings(session: Session, words: Sequence[str]) -> Sequence[tuple[
         verbs = [("edit", "open the file"), ("init", "write the file"), ("path", "where the file is")]
         return [*verbs, *((key, setting.meaning) for key, setting in SETTINGS.items())]
     setting = SETTINGS.get(words[0])
-    if setting is None:
+    if setting is None or len(words) > 2:
         return []
-    return [(choice, "") for choice in setting.choices or (("true", "false") if setting.kind == "flag" else ())]
+    if setting.kind == "reference":
+        own = [("last-used", "the model that answered last")] if setting.key == "default_model" else []
+        return [*own, ("null", "none"), *known_references(session)]
+    choices = setting.choices or (("true", "false") if setting.kind == "flag" else ())
+    return [(choice, "the default" if choice == _text(setting.default) else "") for choice in (*choices, "null")]
 
 
 def complete_help(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
     from ei.commands.table import all_commands
 
-    return [(command.name, command.summary) for command in all_commands()]
+    return [(command.name, command.summary) for command in all_commands()] if len(words) <= 1 else []
 
 
 COMMANDS = (
     Command(
         "help",
         "What can be typed here",
-        ("help", "help NAME  one command, with examples"),
+        ("help  all commands and keys", "help NAME  one command, with examples"),
         run_help,
         "program",
         aliases=("?", "h"),
@@ -111,7 +121,8 @@ COMMANDS = (
         "See and change settings",
         (
             "settings  all of them, and where each comes from",
-            "settings KEY VALUE  change one; comments in the file stay",
+            "settings KEY  one of them, and what it means",
+            "settings KEY VALUE  change one; comments in the file stay; null takes it back",
             "settings init  write a complete file, everything in it explained",
             "settings edit  open it in your editor",
             "settings path  where it is",
@@ -122,9 +133,16 @@ COMMANDS = (
         complete=complete_settings,
         shell=True,
     ),
-    Command("yes", "Answer the question that waits with yes", ("yes",), run_yes, "program"),
-    Command("no", "Answer the question that waits with no", ("no",), run_no, "program"),
-    Command("quit", "Leave; everything is kept", ("quit",), run_quit, "program", aliases=("exit", "q")),
+    Command("yes", "Answer the question that waits with yes", ("yes  as the key y does",), run_yes, "program"),
+    Command("no", "Answer the question that waits with no", ("no  as the key n does",), run_no, "program"),
+    Command(
+        "quit",
+        "Leave; everything is kept",
+        ("quit  prints how to come back",),
+        run_quit,
+        "program",
+        aliases=("exit", "q"),
+    ),
 )
 
 
@@ -159,59 +177,77 @@ def _all(session: Session) -> Reply:
     rows, data = [], {}
     for key in SETTINGS:
         value = config.value(key)
-        shown = (
-            ", ".join(value.value) or "{}"
-            if isinstance(value.value, dict)
-            else json.dumps(value.value, ensure_ascii=False)
-        )
+        shown = ", ".join(value.value) or "{}" if isinstance(value.value, dict) else _text(value.value)
         rows.append((key, shown, value.source))
         data[key] = {"value": value.value, "source": value.source}
-    where = Line(f"File: {config.paths.settings}", "dim")
+    where = Line(f"File: {config.paths.settings}{'' if config.paths.settings.exists() else ' (not there yet)'}", "dim")
     warnings = [Line(text, "warn") for text in config.warnings]
     return Reply((Table(("setting", "value", "from"), tuple(rows)), where, *warnings), data)
 
 
 def _one(session: Session, key: str) -> Reply:
-    setting = SETTINGS.get(_known(key))
-    assert setting is not None
-    value = session.services.config.current().value(key)
-    shown = json.dumps(value.value, ensure_ascii=False)
-    items: list[Item] = [Line(f"{key}: {shown} (from {value.source})"), Line(setting.meaning, "dim")]
+    setting = _known(key)
+    value = session.services.config.current().value(setting.key)
+    shown = json.dumps(value.value, ensure_ascii=False) if isinstance(value.value, dict) else _text(value.value)
+    where = "the default" if value.source == "default" else f"from {value.source}"
+    items: list[Item] = [Line(f"{setting.key}: {shown} ({where})"), Line(setting.meaning, "dim")]
     if setting.choices:
         items.append(Line(f"One of: {', '.join(setting.choices)}", "dim"))
+    if setting.low is not None:
+        items.append(Line(f"From {setting.low:g} to {setting.high:g}", "dim"))
+    if setting.variable:
+        items.append(Line(f"Also: {setting.variable}", "dim"))
     return Reply(tuple(items), {"value": value.value, "source": value.source})
 
 
 def _set(session: Session, key: str, text: str) -> Reply:
-    setting = SETTINGS[_known(key)]
-    value: object = text
-    if setting.kind in ("flag", "count", "number", "object") or text == "null" or text.startswith("{"):
-        try:
-            value = jsonc.loads(text, "the value")
-        except ConfigError as exc:
-            raise UsageError(f"{key} cannot be {text}.", f"It means: {setting.meaning}") from exc
+    setting = _known(key)
+    key = setting.key
+    value = _value(setting, text)
     if problem := setting.problem(value):
         raise UsageError(f"{key} {problem}.", f"It means: {setting.meaning}")
     if setting.kind == "reference" and value not in (None, "last-used"):
         from ei.models.reference import parse
 
-        parse(value, session.services.chooser.names())
+        model = parse(value, session.services.chooser.names())
+        value = str(model) if isinstance(value, str) else value
     path = session.services.config.paths.settings
     keys = tuple(key.split("."))
-    jsonc.update(path, lambda old: jsonc.set_value(old or settings_text(), keys, value), create=True)
+
+    def fits(data: object) -> None:
+        if isinstance(data, dict):
+            check(data, path)
+
+    jsonc.update(path, lambda old: jsonc.set_value(old or settings_text(), keys, value, str(path)), fits)
     session.settings_changed()
-    now = session.services.config.current().value(key)
-    items: list[Item] = [Line(f"{key} is now {json.dumps(value, ensure_ascii=False)}", "good")]
-    if now.value != value and now.source != "settings.jsonc":
-        items.append(Line(f"{now.source} still wins with {json.dumps(now.value, ensure_ascii=False)}.", "warn"))
-    return Reply(tuple(items), {"value": value})
+    config = session.services.config.current()
+    back = f"its default again: {_text(setting.default)}" if value is None else _text(value)
+    items: list[Item] = [Line(f"{key} is now {back}", "good")]
+    now = config.value(key)
+    if now.value != (setting.default if value is None else value):
+        items.append(Line(f"{now.source} still wins with {_text(now.value)}.", "warn"))
+    if key == "default_model" and (variable := config.variable("EI_LLM_MODEL")):
+        items.append(Line(f"EI_LLM_MODEL ({variable.source}) still wins with {variable.value}.", "warn"))
+    return Reply(tuple(items), {"key": key, "value": value})
+
+
+def _value(setting: Setting, text: str) -> object:
+    """What was typed as the setting's value: JSONC where it looks like it, else the text itself. Raises UsageError."""
+    if setting.kind == "flag" and text.lower() in WORDS_OF_FLAGS:
+        return WORDS_OF_FLAGS[text.lower()]
+    if setting.kind in ("flag", "count", "number", "object") or text == "null" or text[:1] in '{"':
+        try:
+            return jsonc.loads(text)
+        except ConfigError as exc:
+            raise UsageError(f"{setting.key} cannot be {text}.", f"It means: {setting.meaning}") from exc
+    return text
 
 
 def _init(call: Invocation) -> Reply:
     path = call.session.services.config.paths.settings
     if path.exists():
         return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
-    jsonc.update(path, lambda old: old or settings_text(), create=True)
+    jsonc.update(path, lambda old: old or settings_text())
     return Reply.line(f"Written: {path}", "good", str(path))
 
 
@@ -220,18 +256,30 @@ async def _edit(call: Invocation) -> Reply:
     if not path.exists():
         _init(call)
     await call.ui.edit_file(path)
-    config = call.session.services.config.current()
+    try:
+        config = call.session.services.config.current()
+    except ConfigError as exc:
+        return Reply.line(f"Saved, but it cannot be used like this: {exc}", "error")
     call.session.settings_changed()
     if config.warnings:
         return Reply.lines(config.warnings, "warn")
     return Reply.line("Settings are as you left them.", "good")
 
 
-def _known(key: str) -> str:
-    if key in SETTINGS:
-        return key
+def _known(key: str) -> Setting:
+    """The setting meant by a key in any case, or by the end of one. Raises UsageError with the nearest."""
+    wanted = key.lower()
+    if wanted in SETTINGS:
+        return SETTINGS[wanted]
     import difflib
 
-    endings = [name for name in SETTINGS if name.endswith("." + key)]
-    near = endings or difflib.get_close_matches(key, list(SETTINGS), n=1, cutoff=0.4)
-    raise UsageError(f"There is no setting {key}.", f"Did you mean {near[0]}?" if near else "See /settings.")
+    near = [name for name in SETTINGS if name.endswith(f".{wanted}")]
+    if len(near) == 1:
+        return SETTINGS[near[0]]
+    near = near or difflib.get_close_matches(wanted, list(SETTINGS), n=1, cutoff=0.4)
+    raise UsageError(f"There is no setting {key}.", f"Did you mean {' or '.join(near)}?" if near else "See /settings.")
+
+
+def _text(value: object) -> str:
+    """A value as it is typed: texts without quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,77 @@
+"""What the providers are, whether they can be asked, and the models that they list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ei.commands.base import Invocation, Item, Line, Reply, Table
+from ei.errors import UsageError
+
+if TYPE_CHECKING:
+    from ei.providers.base import Connection
+    from ei.providers.probe import Found
+
+
+async def list_providers(call: Invocation) -> Reply:
+    """Every provider with its state; the two on this machine are asked whether they answer."""
+    chooser = call.session.services.chooser
+    found = await chooser.look()
+    lines: list[Item] = [Line("Configured providers:")]
+    data: list[object] = []
+    endpoints = chooser.endpoints()
+    width = max(len(name) for name in endpoints)
+    for name, endpoint in endpoints.items():
+        ready, state = _state(chooser.connection(name), found)
+        lines.append(Line(f"  {name:<{width}}  {'✓' if ready else '✗'} {state}", "good" if ready else "plain"))
+        data.append({"provider": name, "label": endpoint.label, "ready": ready, "state": state})
+    lines.append(Line(f"Their models: {call.typed('model --list PROVIDER')}", "dim"))
+    return Reply(tuple(lines), data)
+
+
+async def list_models(call: Invocation, provider: str) -> Reply:
+    """The chat models that a provider lists. Raises UsageError for an unknown one, ProviderError."""
+    session = call.session
+    names = session.services.chooser.names()
+    name = names.canonical(provider)
+    if name is None:
+        import difflib
+
+        near = difflib.get_close_matches(provider.lower(), [*names.names, *names.aliases], n=1, cutoff=0.5)
+        guess = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names.names)}."
+        raise UsageError(f'Unknown provider "{provider}".', guess)
+    with call.ui.progress(f"Asking {name} for its models"):
+        models = await session.services.providers.get(name).models()
+    chat = [model for model in models if model.chat]
+    session.known_models[name] = tuple(model.id for model in chat)
+    if not chat:
+        return Reply.line(f"{name} lists no chat models.", "warn", [])
+    rows = tuple((f"{name}:{m.id}", f"{m.context:,}" if m.context else "") for m in chat)
+    columns = ("model", "context") if any(m.context for m in chat) else ("model",)
+    table = Table(columns, tuple(row[: len(columns)] for row in rows))
+    return Reply((table,), [{"model": f"{name}:{m.id}", "context": m.context} for m in chat])
+
+
+def why_not(connection: Connection) -> str:
+    """Why nothing can be sent to a provider, as sentences with what to do, or ""."""
+    if connection.problem:
+        return f"{connection.problem} {connection.problem_hint}".strip()
+    if connection.key_problem or connection.ready:
+        return connection.key_problem
+    return f"{connection.name} has no API key yet: set {connection.endpoint.prefix}_API_KEY."
+
+
+def _state(connection: Connection, found: Found) -> tuple[bool, str]:
+    """Whether a provider can be asked, and the few words beside its name."""
+    endpoint = connection.endpoint
+    if endpoint.wire == "builtin":
+        return True, "(offline companion)"
+    if not connection.base_url:
+        return False, f"(no address: set {endpoint.prefix}_BASE_URL)"
+    if connection.problem or connection.key_problem:
+        return False, f"({why_not(connection).rstrip('.')})"
+    if not connection.ready:
+        return False, f"(no API key: set {endpoint.prefix}_API_KEY)"
+    if endpoint.needs_key:
+        return True, "(API key set)"
+    answers = {"local": found.local, "ollama": found.ollama is not None}.get(connection.name, True)
+    return answers, connection.base_url + ("" if answers else " (nothing answers)")

@@ -148,7 +148,7 @@ def _run(argv: list[str]) -> int:
 
 def _dispatch(line: CommandLine) -> int:
     if line.name == "completion":
-        from ei.commands.shell import completion_script
+        from ei.commands.completion import completion_script
 
         print(completion_script(line.words[0] if line.words else ""), end="")
         return ExitCode.OK
@@ -171,9 +171,15 @@ def _dispatch(line: CommandLine) -> int:
 def _chat(line: CommandLine) -> int:
     if line.files:
         raise UsageError("-f is for asking, not for the chat.", 'For example: ei ask -f notes.txt "summarise"')
-    from ei.terminal.main import chat
+    from ei.app import environment
+    from ei.platform import typed_ahead
+    from ei.terminal.abilities import is_dumb
 
-    return chat(line.persona, line.resume, line.model, line.no_save)
+    # Loading the screen takes longer than a quick person's first word.
+    with contextlib.nullcontext() if is_dumb(environment()) else typed_ahead():
+        from ei.terminal.main import chat
+
+        return chat(line.persona, line.resume, line.model, line.no_save)
 
 
 def _ask(line: CommandLine) -> int:

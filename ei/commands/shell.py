@@ -29,6 +29,7 @@ OF_COMMANDS = (
     ("--resume ID", "for this conversation instead of the persona's current one"),
     ("--json", "print one JSON value instead of text"),
     ("-y, --yes", "answer questions with yes"),
+    ("-h, --help", "print this"),
 )
 CODES = (
     (ExitCode.OK, "all went well"),
@@ -117,85 +118,5 @@ def help_text(name: str = "") -> str:
     return "\n".join(lines)
 
 
-def completion_script(shell: str) -> str:
-    """A completion script for that shell. Raises UsageError for another one."""
-    if shell not in SHELLS:
-        raise UsageError(
-            f"There is no completion for {shell or 'no shell'}.", "Write: ei completion bash, zsh or fish."
-        )
-    names = [own for own, _ in OWN] + [command.name for command in all_commands() if command.shell]
-    options = [word for forms, _ in OPTIONS for word in forms.replace(",", "").split() if word.startswith("-")]
-    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](names, options)
-
-
 def _options(options: tuple[tuple[str, str], ...] = OPTIONS) -> str:
     return "\n".join(["Options:", *(f"  {forms:<22}{meaning}" for forms, meaning in options)])
-
-
-# Personas are read from the data folder by the shell itself: starting ei at every Tab would be felt.
-
-
-def _bash(names: list[str], options: list[str]) -> str:
-    return f"""_ei() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
-  local data=${{EI_DATA_PATH:-${{XDG_DATA_HOME:-$HOME/.local/share}}/ei}}
-  [[ -d $data || ! -d "$HOME/Library/Application Support/ei" ]] || data="$HOME/Library/Application Support/ei"
-  case $before in
-    -p|--persona|persona|edit|archive)
-      local names=$(cd "$data/personas" 2>/dev/null && printf '%s ' */)
-      COMPREPLY=($(compgen -W "${{names//\\//}}" -- "$word")); return ;;
-    -f|--file) COMPREPLY=($(compgen -f -- "$word")); return ;;
-    completion) COMPREPLY=($(compgen -W "{" ".join(SHELLS)}" -- "$word")); return ;;
-  esac
-  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "{" ".join(options)}" -- "$word"))
-  elif [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W "{" ".join(names)}" -- "$word"))
-  else COMPREPLY=($(compgen -f -- "$word")); fi
-}}
-complete -F _ei ei
-"""
-
-
-def _zsh(names: list[str], options: list[str]) -> str:
-    return f"""#compdef ei
-_ei() {{
-  local data=${{EI_DATA_PATH:-${{XDG_DATA_HOME:-$HOME/.local/share}}/ei}}
-  [[ -d $data || ! -d "$HOME/Library/Application Support/ei" ]] || data="$HOME/Library/Application Support/ei"
-  case $words[CURRENT-1] in
-    -p|--persona|persona|edit|archive) compadd -- $data/personas/*(N/:t); return ;;
-    -f|--file) _files; return ;;
-    completion) compadd -- {" ".join(SHELLS)}; return ;;
-  esac
-  if [[ $words[CURRENT] == -* ]]; then compadd -- {" ".join(options)}
-  elif (( CURRENT == 2 )); then compadd -- {" ".join(names)}
-  else _files; fi
-}}
-if [[ $funcstack[1] == _ei ]]; then _ei "$@"; else compdef _ei ei; fi
-"""
-
-
-def _fish(names: list[str], options: list[str]) -> str:
-    meanings = {**dict(OWN), **{c.name: c.summary for c in all_commands()}}
-    lines = [
-        "function __ei_personas",
-        "    set -l data $EI_DATA_PATH",
-        '    test -n "$data"; or set data $XDG_DATA_HOME/ei',
-        '    test "$data" != /ei; or set data $HOME/.local/share/ei',
-        '    test -d $data; or set data "$HOME/Library/Application Support/ei"',
-        "    for folder in $data/personas/*/; basename $folder; end",
-        "end",
-    ]
-    for name in names:
-        meaning = meanings[name].replace("'", "\\'")
-        lines.append(f"complete -c ei -n __fish_use_subcommand -a {name} -d '{meaning}'")
-    for forms, meaning in OPTIONS:
-        words = forms.replace(",", "").split()
-        short = [w[1:] for w in words if w.startswith("-") and not w.startswith("--")]
-        long = [w[2:] for w in words if w.startswith("--")]
-        takes = " -r" if any(w.isupper() for w in words) else ""
-        argument = " -x -a '(__ei_personas)'" if "persona" in long else takes
-        parts = [*(f"-s {s}" for s in short), *(f"-l {name}" for name in long)]
-        quoted = meaning.replace("'", "\\'")
-        lines.append(f"complete -c ei {' '.join(parts)}{argument} -d '{quoted}'")
-    lines.append(f"complete -c ei -n '__fish_seen_subcommand_from completion' -f -a '{' '.join(SHELLS)}'")
-    lines.append("complete -c ei -n '__fish_seen_subcommand_from persona' -f -a '(__ei_personas)'")
-    return "\n".join(lines) + "\n"

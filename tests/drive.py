@@ -114,6 +114,12 @@ class Terminal:
             return self._emulator.visible()
 
     @property
+    def cells(self) -> list[list[pyte.screens.Char]]:
+        """The rows that are visible now, cell by cell, with colours and attributes; "" follows a wide character."""
+        with self._changed:
+            return [[self._emulator.buffer[y][x] for x in range(self.columns)] for y in range(self.rows)]
+
+    @property
     def everything(self) -> list[str]:
         """The scrollback, then the screen."""
         with self._changed:
@@ -212,6 +218,12 @@ class Terminal:
     def kill(self, signal: int = signals.SIGKILL) -> None:
         """Sends a signal to the program."""
         self._process.send_signal(signal)
+
+    def cook(self) -> None:
+        """Makes the terminal echo and collect lines, as a shell does when it takes over."""
+        modes = termios.tcgetattr(self._master)
+        modes[3] |= termios.ECHO | termios.ICANON | termios.ISIG
+        termios.tcsetattr(self._master, termios.TCSANOW, modes)
 
     def picture(self) -> str:
         """The screen in a frame, for messages."""

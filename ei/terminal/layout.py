@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_width
 from prompt_toolkit.key_binding import KeyBindings
@@ -102,7 +102,10 @@ def build_layout(
         HSplit(
             [
                 line,
-                VSplit([CompletionsMenu(max_height=8, scroll_offset=1), Window(height=Dimension(min=0, preferred=0))]),
+                ConditionalContainer(
+                    VSplit([CompletionsMenu(max_height=8, scroll_offset=1), Window(height=Dimension(min=0))]),
+                    filter=has_completions,
+                ),
                 search,
             ]
         ),

@@ -21,7 +21,7 @@ from prompt_toolkit.styles import BaseStyle, Style
 
 from ei.commands.base import Choice
 from ei.errors import CancelledError
-from ei.platform import leaves_in_order
+from ei.platform import leaves_in_order, told_when_continued
 from ei.terminal.background import Background, by_asking
 from ei.terminal.cards import Card, Cards
 from ei.terminal.completion import Complete, FunctionCompleter
@@ -272,7 +272,11 @@ class Screen:
         try:
             self._frames.start()
             # EOFError, OSError: the terminal went away.
-            with leaves_in_order(loop, self.exit), contextlib.suppress(EOFError, OSError):
+            with (
+                leaves_in_order(loop, self.exit),
+                told_when_continued(loop, self._continued),
+                contextlib.suppress(EOFError, OSError),
+            ):
                 if not self._left:
                     await self._app.run_async(set_exception_handler=False)
         finally:
@@ -348,6 +352,13 @@ class Screen:
         edited = await self.edit(text)
         if edited is not None:
             self.set_text(edited)
+
+    def _continued(self) -> None:
+        """Somebody else stopped us: the shell has used the terminal since."""
+        if not self._takeover.was_suspended():
+            self._app.input.raw_mode().__enter__()  # the one of the run gives the terminal back at its end
+            self._renderer.forget()
+            self.refresh()
 
     def _focus_form(self) -> None:
         self._layout.focus(self._form.window)

@@ -76,6 +76,11 @@ class LiveRenderer(Renderer):
         self._tail = list(tail)
         return changed
 
+    def forget(self) -> None:
+        """Makes the next frame begin on the row where the cursor is: somebody else has used the terminal."""
+        self.reset()
+        self.output.write_raw("\r")
+
     def redraw(self) -> None:
         """Makes the next frame draw everything anew, for example in other colours."""
         self._anew = True

@@ -41,6 +41,7 @@ class Takeover:
         self._editor = editor
         self._terminal = asyncio.Lock()
         self._page: Application[Any] | None = None
+        self._stopped = False
 
     @property
     def active(self) -> bool:
@@ -76,7 +77,13 @@ class Takeover:
         """Stops the program until the shell continues it; nothing where the platform cannot."""
         if can_suspend():
             async with self._given_away():
+                self._stopped = True
                 suspend()
+
+    def was_suspended(self) -> bool:
+        """Whether it was `suspend` that stopped the program which goes on now; asked once each time it goes on."""
+        stopped, self._stopped = self._stopped, False
+        return stopped or self.active
 
     def leave_page(self) -> None:
         """Closes the full-screen page that is open, without a result."""

@@ -254,6 +254,19 @@ def test_ctrl_z_suspends_and_comes_back_clean() -> None:
         assert blocks == [f"block {block} row {row}" for block in range(60) for row in range(5)]
 
 
+def test_a_program_that_was_stopped_from_outside_has_its_keys_again(terminal: Terminal) -> None:
+    terminal.type("half")
+    terminal.wait_for("you> half")
+    terminal.kill(signal.SIGSTOP)
+    terminal.cook()
+    drawn = len(terminal.raw)
+    terminal.kill(signal.SIGCONT)
+    terminal.wait_for(lambda t: len(t.raw) > drawn)
+    terminal.type(" typed")
+    terminal.wait_for("you> half typed")
+    assert count(terminal, "typed") == 1
+
+
 def test_vi_keys_work_and_v_opens_the_editor(tmp_path: Path) -> None:
     script = tmp_path / "editor.py"
     script.write_text("import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.write_text(p.read_text().upper())")

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Line, Page, Reply, Table
 from ei.errors import EiError
+from ei.terminal import pager
 from ei.terminal.linescreen import LineScreen
-from ei.terminal.pager import Page
 from ei.terminal.screen import Screen
+from ei.terminal.theme import theme
+from ei.terminal.ui import TerminalUi
 
 
 class Stage:
@@ -108,6 +110,31 @@ class Stage:
     async def ask_background(self) -> None:
         self.screen.commit([f"background {await self.screen.background()}"])
 
+    def do_ui(self, rest: str) -> None:
+        self.start(self.through_ui(rest))
+
+    async def through_ui(self, what: str) -> None:
+        """The same through the Ui that commands get."""
+        ui = TerminalUi(self.screen, theme)
+        match what:
+            case "confirm":
+                answer: object = await ui.confirm("Really\x1b[31m?", ["It costs \x07 much."])
+            case "choose":
+                answer = await ui.choose("Pick", [Choice("a", "al\x1bpha", "de\x07tail", dimmed="no key")])
+            case "browse":
+                answer = await ui.browse("Variants", [Page("one", "# First"), Page("two", "**second**")], 0)
+            case "ask":
+                answer = await ui.ask("Name?", "Nina")
+            case "progress":
+                with ui.progress("loading") as progress:
+                    progress.update("half")
+                    await asyncio.sleep(0.5)
+                answer = "loaded"
+            case _:
+                ui.show(Reply((Line("a line", "warn"), Table(("name",), (("lena",),), current=0))))
+                answer = ui.interactive
+        self.screen.commit([f"ui {answer}"])
+
     def do_commit(self, rest: str) -> None:
         self.screen.commit([rest])
 
@@ -172,7 +199,7 @@ class Stage:
         self.screen.commit([f"picked {await self.screen.choose('Pick one', choices, current)}"])
 
     async def browse(self) -> None:
-        pages = [Page(f"page {n}", [f"\x1b[1mrow {row}\x1b[0m of {n}" for row in range(60)]) for n in range(3)]
+        pages = [pager.Page(f"page {n}", [f"\x1b[1mrow {row}\x1b[0m of {n}" for row in range(60)]) for n in range(3)]
         self.screen.commit([f"browsed {await self.screen.browse(pages, 1)}"])
 
     async def edit(self, text: str) -> None:

@@ -35,6 +35,11 @@ if sys.platform == "win32":
     def sync_folder(folder: Path) -> None:
         """Makes a rename in folder survive a power cut (Windows does so by itself)."""
 
+    @contextlib.contextmanager
+    def typed_ahead() -> Iterator[None]:
+        """Nothing: what is typed inside waits as it is (Windows keeps keys, not lines)."""
+        yield
+
 else:
     import fcntl
 
@@ -50,6 +55,27 @@ else:
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(descriptor)
+
+    @contextlib.contextmanager
+    def typed_ahead() -> Iterator[None]:
+        """What is typed inside, before anybody reads it, waits as it is: not shown, and Enter stays Enter."""
+        import termios
+
+        try:
+            before = termios.tcgetattr(0)
+            waiting = termios.tcgetattr(0)
+            waiting[0] &= ~termios.ICRNL
+            waiting[3] &= ~(termios.ECHO | termios.ICANON)
+            waiting[6][termios.VMIN], waiting[6][termios.VTIME] = 1, 0
+            termios.tcsetattr(0, termios.TCSANOW, waiting)
+        except (termios.error, OSError):
+            yield
+            return
+        try:
+            yield
+        finally:
+            with contextlib.suppress(termios.error, OSError):
+                termios.tcsetattr(0, termios.TCSADRAIN, before)
 
     def sync_folder(folder: Path) -> None:
         """Makes a rename in folder survive a power cut. Raises OSError."""
@@ -162,6 +188,23 @@ def leaves_in_order(loop: AbstractEventLoop, leave: Callable[[], None]) -> Itera
     finally:
         for number in added:
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def told_when_continued(loop: AbstractEventLoop, continued: Callable[[], None]) -> Iterator[None]:
+    """Calls continued after the program was stopped and goes on, where programs can be stopped."""
+    if sys.platform == "win32":
+        yield
+        return
+    try:
+        loop.add_signal_handler(signal.SIGCONT, continued)
+    except (ValueError, RuntimeError):  # only the main thread can have signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGCONT)
 
 
 def pipe_encoding(environ: Mapping[str, str]) -> str | None:

@@ -115,7 +115,7 @@ async def run_fork(call: Invocation) -> Reply:
         raise UsageError("There is nothing here to branch from.", "Say something first, or bring it back with /redo.")
     fork = await session.db(session.store.fork, conversation.id, at)
     await session.resume(fork.id)
-    without = f", without the last {plural(turns, 'turn')}" if turns else ""
+    without = {0: "", 1: ", without the last turn"}.get(turns, f", without the last {turns} turns")
     return Reply.line(
         f"This is a branch of its own now{without}; the other one stays: /history {short(conversation.id)}",
         "good",

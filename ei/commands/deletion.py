@@ -73,7 +73,7 @@ async def _delete_message(call: Invocation, store: ConversationStore, message: M
     await _quiet(store, message.conversation)
     found = await on(store, store.describe_deletion, message=message.id)
     text = " ".join(message.text.split())
-    question = f"Delete the message of {message.author or 'you'}: {clip(text) if text else '(no text)'}?"
+    question = f'Delete the message of {message.author or "you"}, "{clip(text)}"?'
     if not await _sure(call, question, found):
         return KEPT
     return await _gone(call, "The message is deleted.", await on(store, store.delete_message, message.id))
@@ -82,7 +82,7 @@ async def _delete_message(call: Invocation, store: ConversationStore, message: M
 async def _delete_conversation(call: Invocation, store: ConversationStore, conversation: Conversation) -> Reply:
     await _quiet(store, conversation.id)
     found = await on(store, store.describe_deletion, conversation=conversation.id)
-    question = f"Delete the conversation with {conversation.persona}: {clip(conversation.name)}?"
+    question = f'Delete the conversation with {conversation.persona}, "{clip(conversation.name)}"?'
     if not await _sure(call, question, found):
         return KEPT
     done = await on(store, store.delete_conversation, conversation.id)

@@ -328,4 +328,5 @@ async def _still_wins(session: Session, model: ModelId) -> list[Line]:
         return [Line(f"It is not used yet: {exc}", "warn")]
     if found.model == model:
         return []
-    return [Line(f"{found.model} still wins here: it is set in {found.where}.", "warn")]
+    ends = " /model --here --clear ends that." if found.rank is Rank.CONVERSATION else ""
+    return [Line(f"{found.model} still wins here; it comes from {found.where}.{ends}", "warn")]

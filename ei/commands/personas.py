@@ -244,7 +244,7 @@ async def _archive(call: Invocation, name: str) -> Reply:
         raise UsageError(f"A reply of {name} is under way.", "Wait for it, or stop it with Ctrl-C.")
     library.archive(name)
     if name == session.persona.name:
-        await session.switch(others[0].name)
+        await session.switch((await session.next_of(others)).name)
     back = call.typed(f"persona restore {name}")
     return Reply.line(f"{name} is put away. {back} brings it back.", "good", {"persona": name})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
@@ -317,13 +317,18 @@ class Session:
         self._seen_head[conversation.id] = conversation.head
         self.publish(Elsewhere(conversation.id, await self.db(self.store.path, conversation.id, limit=count)))
 
+    async def next_of(self, personas: Sequence[Persona]) -> Persona:
+        """Who comes to the front where the one who was there is gone: whom the person talked with last."""
+        talks = await self.on_main(self.services.conversations.stats)
+        return max(personas, key=lambda p: (talks[p.name].last_talk_ms or 0) if p.name in talks else 0)
+
     async def after_deletion(self) -> None:
         """Goes on in what is left."""
         library = self.services.library
         try:
             self.persona = library.get(self.persona.name)
         except EiError:
-            self.persona = library.personas()[0]
+            self.persona = await self.next_of(library.personas())
         conversation = self.conversation
         if conversation is not None:
             try:

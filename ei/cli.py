@@ -121,10 +121,13 @@ def prepare_streams() -> None:
     """Makes stdout and stderr streams that exist and that write any text, whatever the locale says."""
     from ei.platform import pipe_encoding
 
+    # Python has None for a stream that was closed; its number must not go to the next file that is opened.
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the program
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
     for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -176,10 +179,10 @@ def _chat(line: CommandLine) -> int:
     from ei.terminal.abilities import is_dumb
 
     # Loading the screen takes longer than a quick person's first word.
-    with contextlib.nullcontext() if is_dumb(environment()) else typed_ahead():
+    with contextlib.nullcontext("") if is_dumb(environment()) else typed_ahead() as typed:
         from ei.terminal.main import chat
 
-        return chat(line.persona, line.resume, line.model, line.no_save)
+        return chat(line.persona, line.resume, line.model, line.no_save, typed)
 
 
 def _ask(line: CommandLine) -> int:

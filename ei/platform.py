@@ -36,9 +36,9 @@ if sys.platform == "win32":
         """Makes a rename in folder survive a power cut (Windows does so by itself)."""
 
     @contextlib.contextmanager
-    def typed_ahead() -> Iterator[None]:
-        """Nothing: what is typed inside waits as it is (Windows keeps keys, not lines)."""
-        yield
+    def typed_ahead() -> Iterator[str]:
+        """What is typed before a program reads it waits as it is (Windows keeps keys, not lines). Gives ""."""
+        yield ""
 
 else:
     import fcntl
@@ -57,8 +57,12 @@ else:
         os.close(descriptor)
 
     @contextlib.contextmanager
-    def typed_ahead() -> Iterator[None]:
-        """What is typed inside, before anybody reads it, waits as it is: not shown, and Enter stays Enter."""
+    def typed_ahead() -> Iterator[str]:
+        """What is typed inside, before anybody reads it, waits as it is: not shown, and Enter stays Enter.
+
+        Gives what was typed before that, when the terminal made every Enter a line feed; put right again.
+        """
+        import select
         import termios
 
         try:
@@ -68,11 +72,12 @@ else:
             waiting[3] &= ~(termios.ECHO | termios.ICANON)
             waiting[6][termios.VMIN], waiting[6][termios.VTIME] = 1, 0
             termios.tcsetattr(0, termios.TCSANOW, waiting)
+            typed = os.read(0, 65536) if select.select([0], [], [], 0)[0] else b""
         except (termios.error, OSError):
-            yield
+            yield ""
             return
         try:
-            yield
+            yield typed.decode("utf-8", "ignore").replace("\n", "\r")
         finally:
             with contextlib.suppress(termios.error, OSError):
                 termios.tcsetattr(0, termios.TCSADRAIN, before)

@@ -27,10 +27,13 @@ DRAWN_SECONDS = 0.02
 _DEPTHS = {"256": ColorDepth.DEPTH_8_BIT, "16": ColorDepth.DEPTH_4_BIT, "none": ColorDepth.DEPTH_1_BIT}
 
 
-def chat(persona: str | None, conversation: str | None, model: str | None, no_save: bool) -> int:
-    """Talks until the person leaves. Returns the exit code; raises EiError where it cannot begin."""
+def chat(persona: str | None, conversation: str | None, model: str | None, no_save: bool, typed: str = "") -> int:
+    """Talks until the person leaves. Returns the exit code; raises EiError where it cannot begin.
+
+    typed: keys that were pressed before anything was on the screen.
+    """
     config = configuration()
-    front = Front(config, environment(), persona or ("" if conversation else persona_to_greet(config)))
+    front = Front(config, environment(), persona or ("" if conversation else persona_to_greet(config)), typed)
     asyncio.run(front.run(persona, conversation, model, no_save))
     return 0
 
@@ -65,7 +68,7 @@ class Themes:
 class Front:
     """The screen from the first moment on; what is typed before the rest is there waits for it."""
 
-    def __init__(self, config: ConfigFile, variables: Mapping[str, str], name: str) -> None:
+    def __init__(self, config: ConfigFile, variables: Mapping[str, str], name: str, typed: str = "") -> None:
         install()
         self._config = config
         self._name = name
@@ -90,6 +93,7 @@ class Front:
             color_depth=_DEPTHS[self._themes.depth],
             reflows=reflows(variables),
             frames=not is_dumb(variables),
+            typed=typed,
             gap=1,
         )
 

@@ -16,6 +16,9 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import store_typeahead
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle, Style
 
@@ -51,7 +54,8 @@ class Screen:
     on_submit: gets each text that is sent. on_interrupt: Ctrl-C; tells whether it stopped something.
     on_error: gets what a callback raised. editor: the command that $VISUAL or $EDITOR gives.
     reflows: whether the terminal wraps anew what it shows when its window changes. frames: whether to mark frames.
-    gap: empty rows above the input line.
+    typed: keys that were pressed before there was a screen, as a terminal sends them. gap: empty rows above the
+    input line.
     All methods belong to the event loop's thread.
     """
 
@@ -75,6 +79,7 @@ class Screen:
         color_depth: ColorDepth | None = None,
         reflows: bool = True,
         frames: bool = True,
+        typed: str = "",
         gap: int = 0,
     ) -> None:
         install()  # prompt_toolkit measures text as the rest of the screen does
@@ -139,6 +144,8 @@ class Screen:
             self._app.renderer.style, self._app.output, reflows=reflows, frames=frames
         )
         self._frames = Frames(self._app, self._renderer, gap)
+        if typed:
+            _press(self._app, typed)
         self._takeover = Takeover(self._app, lambda: self._app.style or _style(None), color_depth, editor)
 
     # What is drawn
@@ -384,6 +391,16 @@ class Screen:
         error = context.get("exception")
         assert self._on_error is not None
         self._on_error(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
+
+
+def _press(app: Application[Any], typed: str) -> None:
+    """Makes these keys the first that the application gets; what the terminal showed of them on this row goes away."""
+    keys: list[KeyPress] = []
+    parser = Vt100Parser(keys.append)
+    parser.feed(typed)
+    parser.flush()
+    store_typeahead(app.input, keys)
+    app.output.write_raw("\r\x1b[K")
 
 
 def _style(style: Mapping[str, str] | None) -> BaseStyle:

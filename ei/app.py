@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ei
 from ei.config import ConfigFile
 from ei.errors import ConfigError, EiError
+from ei.platform import write_file
 
 if TYPE_CHECKING:
     from ei.engine.services import Services
@@ -70,6 +71,7 @@ def build(config: ConfigFile) -> Services:
     _make_folder(paths.data)
     library = Library(paths.personas, paths.archive, shipped_cast())
     library.seed()
+    _bring_schemas(paths.schemas)
     database = Database(paths.database)
     state = StateStore(database)
 
@@ -134,6 +136,18 @@ def shipped_cast() -> Path:
     package = Path(ei.__file__).parent
     inside = package / "cast"
     return inside if inside.is_dir() else package.parent / "personas"
+
+
+def _bring_schemas(folder: Path) -> None:
+    """Keeps the two JSON Schemas where a person's own files refer to them, as this version has them."""
+    package = Path(ei.__file__).parent
+    # They are for editors only: a folder that cannot be written is no reason not to talk.
+    with contextlib.suppress(OSError, EiError):
+        for source in (package / "personas" / "persona.schema.json", package / "settings.schema.json"):
+            target, data = folder / source.name, source.read_bytes()
+            if not target.exists() or target.read_bytes() != data:
+                folder.mkdir(exist_ok=True)
+                write_file(target, data)
 
 
 def _companion() -> Provider:

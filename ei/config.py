@@ -58,6 +58,10 @@ class Paths:
         return self.data / "ei.db"
 
     @property
+    def schemas(self) -> Path:
+        return self.data / "schemas"
+
+    @property
     def log(self) -> Path:
         return self.data / "ei.log"
 

@@ -166,10 +166,14 @@ def svg(rows: Sequence[Sequence[Char]], cursor: tuple[int, int]) -> str:
     """The rows in a window, as an SVG that needs no font of its own: each run is stretched to its cells."""
     width, height = COLUMNS * CELL + 2 * MARGIN, len(rows) * LINE + BAR + MARGIN
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" role="img" aria-label="ei in a terminal: two personas, each with its own model">',
-        f'<rect x="0.5" y="0.5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="9" fill="{PAPER}" '
-        f'stroke="{EDGE}"/>',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+            f'height="{height:.0f}" role="img" aria-label="ei in a terminal: two personas, each with its own model">'
+        ),
+        (
+            f'<rect x="0.5" y="0.5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="9" fill="{PAPER}" '
+            f'stroke="{EDGE}"/>'
+        ),
         *(f'<circle cx="{22 + 20 * n}" cy="20" r="6" fill="#3a404b"/>' for n in range(3)),
         f'<g font-family="{FONTS}" font-size="{SIZE:g}" xml:space="preserve" style="white-space:pre">',
     ]

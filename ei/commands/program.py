@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ei import jsonc
@@ -218,6 +219,7 @@ def _set(session: Session, key: str, text: str) -> Reply:
         if isinstance(data, dict):
             check(data, path)
 
+    _make_folder(path)
     jsonc.update(path, lambda old: jsonc.set_value(old or settings_text(), keys, value, str(path)), fits)
     session.settings_changed()
     config = session.services.config.current()
@@ -243,10 +245,16 @@ def _value(setting: Setting, text: str) -> object:
     return text
 
 
+def _written_out(session: Session) -> str:
+    schemas = session.services.config.paths.schemas
+    return settings_text((schemas / "settings.schema.json").as_uri())
+
+
 def _init(call: Invocation) -> Reply:
     path = call.session.services.config.paths.settings
     if path.exists():
         return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
+    _make_folder(path)
     jsonc.update(path, lambda old: old or settings_text())
     return Reply.line(f"Written: {path}", "good", str(path))
 
@@ -264,6 +272,11 @@ async def _edit(call: Invocation) -> Reply:
     if config.warnings:
         return Reply.lines(config.warnings, "warn")
     return Reply.line("Settings are as you left them.", "good")
+
+
+def _make_folder(path: Path) -> None:
+    with jsonc.file_errors(path.parent, "made"):
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _known(key: str) -> Setting:

@@ -55,6 +55,9 @@ _TEMPLATE = """\
 // <<title>>
 // Change a line, save, and it holds from the next reply on. Comments and commas at the end of a list are fine.
 {
+  // What an editor that knows JSON Schema checks this file by, and completes from.
+  "$schema": "../../schemas/persona.schema.json",
+
   // "system": a persona that the program speaks as.
   "entity": "system",
 

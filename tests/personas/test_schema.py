@@ -14,7 +14,7 @@ from ei.errors import ConfigError
 from ei.models.interactions import INTERACTIONS
 from ei.personas.values import CONCEPT_TYPES, Concept, Persona, persona_from_data
 
-SCHEMA: Any = json.loads(Path(ei.personas.__path__[0], "schema.json").read_text("utf-8"))
+SCHEMA: Any = json.loads(Path(ei.personas.__path__[0], "persona.schema.json").read_text("utf-8"))
 CONCEPT = SCHEMA["definitions"]["concept"]["properties"]
 
 

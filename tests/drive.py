@@ -138,6 +138,12 @@ class Terminal:
             return b"".join(chunk for _, chunk in self.chunks)
 
     @property
+    def in_frame(self) -> bool:
+        """Whether the program is in the middle of drawing a frame (synchronized update, mode 2026)."""
+        with self._changed:
+            return self._emulator.in_frame
+
+    @property
     def alternate(self) -> bool:
         """Whether the program shows its full-screen page now."""
         with self._changed:
@@ -303,6 +309,8 @@ def _take_terminal() -> None:
 
 
 def _holds(terminal: Terminal, wanted: str | Callable[[Terminal], object]) -> bool:
+    if terminal.in_frame:
+        return False
     if callable(wanted):
         return bool(wanted(terminal))
     return any(wanted in line for line in terminal.screen)

@@ -9,6 +9,7 @@ import pyte
 import pyte.modes
 from wcwidth import iter_graphemes, wcswidth
 
+_SYNCHRONIZED = 2026 << 5
 _ALTERNATE = (47 << 5, 1047 << 5, 1049 << 5)
 
 Line = Any
@@ -31,6 +32,11 @@ class Emulator(pyte.HistoryScreen):
     @property
     def alternate(self) -> bool:
         return self._main is not None
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether a synchronized update has begun and not ended: a terminal shows nothing of it yet."""
+        return _SYNCHRONIZED in self.mode
 
     def visible(self) -> list[str]:
         return [_text(self.buffer[y], self.columns) for y in range(self.lines)]

@@ -71,7 +71,7 @@ def _shipped(shipped: Path) -> dict[str, list[int]]:
 def _manifest(folder: Path) -> dict[str, dict[str, object]]:
     try:
         data = json.loads((folder / MANIFEST).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
     return {name: entry for name, entry in data.items() if isinstance(entry, dict)} if isinstance(data, dict) else {}
 

@@ -220,7 +220,7 @@ def _set(session: Session, key: str, text: str) -> Reply:
             check(data, path)
 
     _make_folder(path)
-    jsonc.update(path, lambda old: jsonc.set_value(old or settings_text(), keys, value, str(path)), fits)
+    jsonc.update(path, lambda old: jsonc.set_value(old or _written_out(session), keys, value, str(path)), fits)
     session.settings_changed()
     config = session.services.config.current()
     back = f"its default again: {_text(setting.default)}" if value is None else _text(value)
@@ -255,7 +255,7 @@ def _init(call: Invocation) -> Reply:
     if path.exists():
         return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
     _make_folder(path)
-    jsonc.update(path, lambda old: old or settings_text())
+    jsonc.update(path, lambda old: old or _written_out(call.session))
     return Reply.line(f"Written: {path}", "good", str(path))
 
 

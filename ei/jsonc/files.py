@@ -58,9 +58,6 @@ def update(
     FileChangedError when it does not stop changing, DiskFullError, ConfigError for other trouble with the file.
     """
     target = Path(os.path.realpath(path))
-    if create:
-        with file_errors(path):
-            target.parent.mkdir(parents=True, exist_ok=True)
     with file_errors(path), _locked(target, path):
         for _ in range(_ATTEMPTS):
             before, status = _read_if_there(target, create)

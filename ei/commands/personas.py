@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ei.commands.base import Choice, Command, Document, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
 from ei.commands.words import ago, plural
-from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.errors import EiError, FileSyntaxError, NeedsAnswerError, UsageError
 from ei.models.interactions import REASONING
 from ei.personas.values import BrokenPersona
 
@@ -199,6 +199,15 @@ async def _new(call: Invocation, words: Sequence[str]) -> Reply:
 async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
     """The persona once the person agreed to the draft, None when they did not; no edit is lost on the way."""
     library = call.session.services.library
+
+    def complain(exc: EiError) -> None:
+        where = (
+            f"The draft, line {exc.line}, column {exc.column}: {exc.problem}"
+            if isinstance(exc, FileSyntaxError)
+            else ""
+        )
+        call.ui.show(Reply.line(where or str(exc), "error"))
+
     while True:
         key = "yes" if call.yes else await call.ui.choose(f"Save {name}?", SAVE)
         if key == "edit":
@@ -207,14 +216,14 @@ async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
                 library.check_text(name, text)
                 call.ui.show(Reply.line("The draft is as you left it.", "dim"))
             except EiError as exc:
-                call.ui.show(Reply.line(str(exc), "error"))
+                complain(exc)
         elif key == "yes":
             try:
                 return library.create(name, text)
             except EiError as exc:
                 if call.yes:
                     raise
-                call.ui.show(Reply.line(str(exc), "error"))
+                complain(exc)
         else:
             return None
 

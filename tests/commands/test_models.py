@@ -148,11 +148,11 @@ async def test_a_model_for_this_conversation_wins_and_says_so_and_ends(tmp_path:
             here = await said(b, "/model --here local:here")
             assert here == "Model for this conversation with ei set to: local:here"
             assert (await b.say("Hi")).model == "local:here"
-            assert (await said(b, "/model local:own")).splitlines() == [
-                "Model for ei set to: local:own",
-                "local:here still wins here; it comes from this conversation, /model --here."
-                " /model --here --clear ends that.",
-            ]
+            assert await said(b, "/model local:own") == (
+                "Model for ei set to: local:own\n"
+                "local:here still wins here; it comes from this conversation, /model --here. "
+                "/model --here --clear ends that."
+            )
             assert await said(b, "/model") == "Current model for ei: local:here (from this conversation, /model --here)"
             cleared = await said(b, "/model --here --clear")
             assert cleared == "Model for this conversation cleared. Using ei's system.jsonc: local:own"

@@ -4,58 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from ei.conversations.store import ConversationStore
-from ei.conversations.values import Conversation, Message, State
-from ei.conversations.writing import Extra
+from ei.conversations.values import Conversation, Message
 from ei.engine import again
-from ei.engine.choice import LAST_USED
+from ei.engine.answering import Answering, Place, Running, after
 from ei.engine.events import (
     Elsewhere,
     Event,
-    GivenBack,
     Leave,
     MessageSent,
     Opened,
-    QueueChanged,
-    Refused,
     SettingsChanged,
     Told,
     TurnEnded,
-    TurnInfo,
-    TurnStarted,
 )
 from ei.engine.services import Services, on_database
-from ei.engine.turn import LEASE_MS, Turn, TurnPlan
-from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError, UsageError
-from ei.messages import Role, TextPart
+from ei.errors import EiError, NotFoundError, UsageError
+from ei.messages import Role
 from ei.models.interactions import REASONING, Interaction
 from ei.models.metadata import known_context
 from ei.models.reference import ModelId
-from ei.models.resolve import Rank, Resolution
+from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.storage.database import Database
 from ei.storage.state import ACTIVE_PERSONA
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Place = Callable[[ConversationStore, str, Extra], Message]
-
-POLL_SECONDS = 0.5
 RECAP = 200
-UNASKED = frozenset({Rank.GLOBAL.value, Rank.OLLAMA.value, Rank.COMPANION.value})
-"""Steps that choose where nobody chose: what they found is not remembered as the model used last."""
-TRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A reply under way."""
-
-    info: TurnInfo | None
-    task: asyncio.Task[TurnEnded]
 
 
 class Session:
@@ -77,13 +55,7 @@ class Session:
         self.listed: tuple[str, ...] = ()
         self.last_search: tuple[str, int, str | None] | None = None
         self._listeners: list[Callable[[Event], None]] = []
-        self._running: dict[str, Running] = {}
-        self._pending_once: object | None = None
-        self._waiters: dict[str, asyncio.Task[None]] = {}
-        self._seen_head: dict[str, str | None] = {}
-        self._companion_told = False
-        self._closing = False
-        self._told: dict[str, set[str]] = {}
+        self.answering = Answering(self)
         self._private: Database | None = None
 
     # Listening ----------------------------------------------------------------------------------------------
@@ -91,6 +63,11 @@ class Session:
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Calls `listener` with every event from now on, in order, in the event loop's thread."""
         self._listeners.append(listener)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
 
     def publish(self, event: Event) -> None:
         for listener in self._listeners:
@@ -131,7 +108,7 @@ class Session:
         """
         conversation = await self.db(self.store.find, id)
         self.persona, self.conversation = self.persona_of(conversation), conversation
-        self._seen_head[conversation.id] = conversation.head
+        self.answering.seen_head[conversation.id] = conversation.head
         await self._say_what_changed(conversation)
         return conversation
 
@@ -148,9 +125,7 @@ class Session:
             self._private = Database(None)
             self.store = ConversationStore(self._private)
         else:
-            for running in list(self._running.values()):
-                running.task.cancel()
-            await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+            await self.answering.stop_all()
             self.store = self.services.conversations
             if self._private is not None:
                 self._private.close()
@@ -189,89 +164,45 @@ class Session:
         """Takes note that a command moved the head of the conversation in front."""
         await self.refresh()
         if self.conversation is not None:
-            self._seen_head[self.conversation.id] = self.conversation.head
+            self.answering.seen_head[self.conversation.id] = self.conversation.head
 
     # Talking ------------------------------------------------------------------------------------------------
 
     async def send(self, text: str, to: str = "") -> None:
-        """Keeps a message and has it answered; while a reply is under way it is queued instead.
-
-        to: name of the guest who is asked, "" for the conversation's own persona. Raises StorageError when it
-        cannot be kept: nothing was sent then.
-        """
-        await self.refresh()
-        speaker = self.services.library.find(to) if to else self.persona
-        conversation = await self.ensure_conversation()
-        parts = (TextPart(text),)
-        guest = speaker.name if speaker.name != self.persona.name else ""
-        if await self.busy(conversation.id):
-            owner = self.services.lease_owner
-            await self.db(self.store.queue, conversation.id, parts, to=guest, lease_owner=owner)
-            await self._publish_queue(conversation.id)
-            self._wait_for(conversation.id)
-            return
-        message = await self._append(conversation.id, parts, guest)
-        self.publish(MessageSent(message))
-        self._start(message.conversation, self.persona, speaker, "guest" if guest else "message", _after(message))
+        """As `Answering.send`."""
+        await self.answering.send(text, to)
 
     async def busy(self, conversation: str) -> bool:
         """Whether a reply is under way in that conversation, here or in another terminal."""
-        if conversation in self._running:
-            return True
-        return await self.db(self.store.streaming, conversation) is not None
+        return await self.answering.busy(conversation)
 
     def stop(self, conversation: str | None = None) -> bool:
         """Stops the reply of the conversation in front (or that one). False when none was under way."""
-        id = conversation or (self.conversation.id if self.conversation else "")
-        running = self._running.get(id)
-        if running is None:
-            return False
-        running.task.cancel()
-        return True
+        return self.answering.stop(conversation)
 
-    async def give_back(self, *, left_by_others: bool = False) -> str:
-        """Takes what waits in the conversation in front out of the queue and returns its text.
-
-        left_by_others: also what another ei queued there; while that one runs, it sends its own.
-        """
-        if self.conversation is None:
-            return ""
-        owner = None if left_by_others else self.services.lease_owner
-        waiting = await self.db(self.store.queued, self.conversation.id, owner)
-        for message in waiting:
-            await self.db(self.store.unqueue, message.id)
-        if waiting:
-            self.publish(QueueChanged(self.conversation.id, ()))
-        return "\n".join(f"@{message.to} {message.text}" if message.to else message.text for message in waiting)
-
-    def once(self, reference: object) -> None:
-        """Chooses a model for the next reply only."""
-        self._pending_once = reference
-
-    @property
-    def pending_once(self) -> object | None:
-        return self._pending_once
+    async def give_back(self) -> str:
+        """Takes what waits in the conversation in front out of the queue and returns its text."""
+        return await self.answering.give_back()
 
     def running(self) -> dict[str, Running]:
         """Replies under way by conversation."""
-        return dict(self._running)
+        return self.answering.running()
 
     async def finished(self, conversation: str) -> TurnEnded:
         """Waits for the reply under way in that conversation. Raises NotFoundError when there is none."""
-        running = self._running.get(conversation)
-        if running is None:
-            raise NotFoundError("No reply is under way.")
-        return await asyncio.shield(running.task)
+        return await self.answering.finished(conversation)
+
+    def once(self, reference: object) -> None:
+        """Chooses a model for the next reply only."""
+        self.answering.next_request = reference
+
+    @property
+    def pending_once(self) -> object | None:
+        return self.answering.next_request
 
     async def close(self) -> None:
         """Stops what runs, keeping its text and what waits, and lets go of what was opened for it."""
-        self._closing = True
-        for waiter in self._waiters.values():
-            waiter.cancel()
-        tasks = [running.task for running in self._running.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._waiters.values(), return_exceptions=True)
+        await self.answering.close()
         if self._private is not None:
             self._private.close()
 
@@ -303,18 +234,18 @@ class Session:
 
     async def sent(self, message: Message) -> None:
         """Shows a message of the person that was put into the conversation in front."""
-        self._seen_head[message.conversation] = message.id
+        self.answering.seen_head[message.conversation] = message.id
         await self.refresh()
         self.publish(MessageSent(message))
 
     def after(self, message: Message) -> Place:
         """Places a reply behind `message`."""
-        return _after(message)
+        return after(message)
 
     async def show_recap(self, count: int) -> None:
         """Shows the newest messages of the conversation in front again."""
         conversation = await self.here()
-        self._seen_head[conversation.id] = conversation.head
+        self.answering.seen_head[conversation.id] = conversation.head
         self.publish(Elsewhere(conversation.id, await self.db(self.store.path, conversation.id, limit=count)))
 
     async def next_of(self, personas: Sequence[Persona]) -> Persona:
@@ -370,7 +301,7 @@ class Session:
     ) -> None:
         """Starts a reply in the conversation in front that `place` puts where it belongs."""
         assert self.conversation is not None
-        self._start(self.conversation.id, self.persona, speaker, trigger, place, asked=asked, request=request)
+        self.answering.start(self.conversation.id, self.persona, speaker, trigger, place, asked=asked, request=request)
 
     async def resolution(self, persona: Persona | None = None, interaction: Interaction = REASONING) -> Resolution:
         """The model that would answer now."""
@@ -389,15 +320,15 @@ class Session:
 
     async def _front(self, persona: Persona, conversation: Conversation | None) -> None:
         self.persona, self.conversation = persona, conversation
-        self._pending_once, self.context_tokens = None, None
+        self.answering.next_request, self.context_tokens = None, None
         if not self.incognito:
             await on_database(self.services.database, self.services.state.set, ACTIVE_PERSONA, persona.name)
         recap: tuple[Message, ...] = ()
         if conversation is not None:
             recap = await self.db(self.store.path, conversation.id, limit=RECAP)
-            self._seen_head[conversation.id] = conversation.head
+            self.answering.seen_head[conversation.id] = conversation.head
             await self.db(self.store.mark_read, conversation.id)
-        await self._count_unread()
+        await self.count_unread()
         self.publish(
             Opened(
                 persona.name,
@@ -408,7 +339,7 @@ class Session:
         )
         if conversation is not None:
             await self._say_what_changed(conversation)
-            await self._bring_back_queue(conversation.id)
+            await self.answering.bring_back_queue(conversation.id)
 
     async def _say_what_changed(self, conversation: Conversation) -> None:
         """One line when another model would answer now, before anything is spent."""
@@ -424,210 +355,17 @@ class Session:
                 f"{conversation.last_model} answered here last; {now.model} would answer now ({now.where}).", "warn"
             )
 
-    async def _bring_back_queue(self, conversation: str) -> None:
-        # What waited when another ei ended is the person's to send: sending it unasked could cost money.
-        # Where nobody listens (a command of the shell) it could only be lost.
-        if not self._listeners or conversation in self._running:
-            return
-        if not await self.db(self.store.queued, conversation):
-            return
-        if await self.busy(conversation):
-            await self._publish_queue(conversation)
-            self._wait_for(conversation)
-            return
-        text = await self.give_back(left_by_others=True)
-        self.publish(GivenBack(text))
-        self.tell("A message that was waiting is back on the input line.")
-
     async def ensure_conversation(self) -> Conversation:
         """The conversation in front, begun now where there was none."""
         if self.conversation is None:
             conversation = await self.db(self.store.create, self.persona.name)
             await self.db(self.store.set_current, self.persona.name, conversation.id)
-            self._seen_head[conversation.id] = None
+            self.answering.seen_head[conversation.id] = None
             self.conversation = conversation
         return self.conversation
 
-    async def _append(self, conversation: str, parts: tuple[TextPart, ...], to: str) -> Message:
-        for _ in range(TRIES):
-            current = await self.db(self.store.get, conversation)
-            await self._catch_up(current)
-            try:
-                message = await self.db(self.store.append, conversation, current.head, "user", "", parts, to=to)
-            except HeadMovedError:
-                continue
-            self._seen_head[conversation] = message.id
-            return message
-        raise StorageError("Another terminal keeps writing to this conversation.", "Try again in a moment.")
-
-    async def _catch_up(self, current: Conversation) -> None:
-        """Shows what another terminal added to this conversation meanwhile."""
-        seen = self._seen_head.get(current.id, current.head)
-        if seen == current.head:
-            return
-        path = await self.db(self.store.path, current.id, limit=RECAP)
-        ids = [message.id for message in path]
-        new = path[ids.index(seen) + 1 :] if seen in ids else path
-        self._seen_head[current.id] = current.head
-        self.publish(Elsewhere(current.id, new))
-
-    def _start(
-        self,
-        conversation: str,
-        owner: Persona,
-        speaker: Persona,
-        trigger: str,
-        place: Place,
-        *,
-        asked: str = "",
-        request: object = None,
-    ) -> None:
-        if request is None:
-            request, self._pending_once = self._pending_once or self.request, None
-        task = asyncio.create_task(self._answer(conversation, owner, speaker, trigger, place, asked, request))
-        self._running[conversation] = Running(None, task)
-        task.add_done_callback(_retrieve)
-
-    async def _answer(
-        self, id: str, owner: Persona, speaker: Persona, trigger: str, place: Place, asked: str, request: object
-    ) -> TurnEnded:
-        store = self.store
-        ended: TurnEnded | None = None
-        try:
-            conversation = await on_database(store.database, store.get, id)
-            own = conversation if speaker.name == owner.name else None
-            resolution = await self.services.chooser.resolve(speaker, own, REASONING, request)
-            self._tell_companion(resolution, speaker)
-            fields = Extra(
-                model=str(resolution.model),
-                reference=resolution.reference,
-                resolved_by=resolution.rank.value,
-                lease_owner=self.services.lease_owner,
-                lease_ms=LEASE_MS,
-            )
-            plan = TurnPlan(
-                store,
-                conversation,
-                owner,
-                speaker,
-                resolution,
-                REASONING,
-                trigger,
-                lambda: place(store, speaker.name, fields),
-                asked,
-            )
-            turn = Turn(self.services, plan, self._publish_turn, self._told.setdefault(id, set()))
-            ended = await turn.run()
-            return ended
-        except EiError as exc:
-            self.publish(Refused(id, speaker.name, exc))
-            raise
-        finally:
-            self._running.pop(id, None)
-            await self._after_reply(store, id, ended)
-
-    def _publish_turn(self, event: Event) -> None:
-        match event:
-            case TurnStarted(turn):
-                running = self._running.get(turn.conversation)
-                if running is not None:
-                    self._running[turn.conversation] = replace(running, info=turn)
-            case TurnEnded(turn, _, outcome):
-                if self.conversation is not None and turn.conversation == self.conversation.id:
-                    usage = outcome.usage
-                    if usage.input_tokens is not None and usage.output_tokens is not None:
-                        self.context_tokens = usage.input_tokens + usage.output_tokens
-        self.publish(event)
-
-    async def _after_reply(self, store: ConversationStore, id: str, ended: TurnEnded | None) -> None:
-        if store is not self.store:
-            return
-        try:
-            complete = ended is not None and ended.message.state is State.COMPLETE
-            if complete and ended is not None and not self.incognito and ended.turn.resolved_by not in UNASKED:
-                await on_database(self.services.database, self.services.state.set, LAST_USED, ended.turn.model)
-            if self.conversation is not None and self.conversation.id == id:
-                await self.refresh()
-                assert self.conversation is not None
-                self._seen_head[id] = self.conversation.head
-                await self.db(store.mark_read, id)
-            await self._count_unread()
-            await self._next_in_queue(id, complete)
-        except EiError as exc:
-            self.tell(str(exc), "error")
-
-    async def _next_in_queue(self, id: str, complete: bool) -> None:
-        waiting = await self.db(self.store.queued, id, self.services.lease_owner)
-        if not waiting or self._closing:
-            return
-        if not complete:
-            if self.conversation is not None and self.conversation.id == id:
-                self.publish(GivenBack(await self.give_back()))
-            return
-        conversation = await self.db(self.store.get, id)
-        message = await self.db(self.store.send_queued, waiting[0].id, conversation.head)
-        self._seen_head[id] = message.id
-        owner = self.persona_of(conversation)
-        speaker = self.services.library.find(message.to) if message.to else owner
-        await self._publish_queue(id)
-        self.publish(MessageSent(message))
-        self._start(id, owner, speaker, "guest" if message.to else "message", _after(message))
-
-    def _wait_for(self, conversation: str) -> None:
-        """Sends what waits once a reply that another terminal streams has ended."""
-        if conversation in self._running or conversation in self._waiters:
-            return
-
-        async def wait() -> None:
-            try:
-                while await self.busy(conversation):
-                    await asyncio.sleep(POLL_SECONDS)
-                    await self.db(self.store.reclaim)
-                current = await self.db(self.store.get, conversation)
-                await self._catch_up(current)
-                await self._next_in_queue(conversation, True)
-            except EiError as exc:
-                self.tell(str(exc), "error")
-            finally:
-                self._waiters.pop(conversation, None)
-
-        self._waiters[conversation] = asyncio.create_task(wait())
-
-    async def _publish_queue(self, conversation: str) -> None:
-        self.publish(QueueChanged(conversation, await self.db(self.store.queued, conversation)))
-
-    async def _count_unread(self) -> None:
+    async def count_unread(self) -> None:
+        """Counts anew what came in conversations that are not in front."""
         self.unread = {} if self.incognito else await self.db(self.store.unread)
         if self.conversation is not None:
             self.unread.pop(self.persona.name, None)
-
-    def _tell_companion(self, resolution: Resolution, speaker: Persona) -> None:
-        if resolution.rank is Rank.COMPANION and not self._companion_told:
-            self._companion_told = True
-            self.tell(
-                f"No model is set and no local server answers, so {speaker.name} answers with the small built-in "
-                "companion. For a real one: /model ollama:qwen3:8b, or set a key such as EI_OPENAI_API_KEY and "
-                "/model openai:MODEL. /model tells more.",
-                "warn",
-            )
-
-
-def _after(message: Message) -> Place:
-    """Places a reply behind the message it answers, or behind what another terminal put there meanwhile."""
-
-    def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
-        head: str | None = message.id
-        for _ in range(TRIES):
-            try:
-                return store.append(message.conversation, head, "assistant", speaker, (), State.STREAMING, **fields)
-            except HeadMovedError:
-                head = store.get(message.conversation).head
-        raise StorageError("Another terminal keeps writing to this conversation.", "Try /retry in a moment.")
-
-    return place
-
-
-def _retrieve(task: asyncio.Task[TurnEnded]) -> None:
-    # The error was published already; asking for it keeps asyncio from logging it a second time.
-    if not task.cancelled():
-        task.exception()

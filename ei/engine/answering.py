@@ -1,0 +1,346 @@
+"""Replies under way: one at a time in a conversation, in several conversations at once; and what waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ei.conversations.store import ConversationStore
+from ei.conversations.values import Conversation, Message, State
+from ei.conversations.writing import Extra
+from ei.engine.choice import LAST_USED
+from ei.engine.events import (
+    Elsewhere,
+    Event,
+    GivenBack,
+    MessageSent,
+    QueueChanged,
+    Refused,
+    TurnEnded,
+    TurnInfo,
+    TurnStarted,
+)
+from ei.engine.services import on_database
+from ei.engine.turn import LEASE_MS, Turn, TurnPlan
+from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError
+from ei.messages import TextPart
+from ei.models.interactions import REASONING
+from ei.models.resolve import Rank, Resolution
+from ei.personas.values import Persona
+
+if TYPE_CHECKING:
+    from ei.engine.session import Session
+
+Place = Callable[[ConversationStore, str, Extra], Message]
+"""(store, speaker, fields) -> the message of a reply, created where it belongs."""
+
+POLL_SECONDS = 0.5
+UNASKED = frozenset({Rank.GLOBAL.value, Rank.OLLAMA.value, Rank.COMPANION.value})
+"""Steps that choose where nobody chose: what they found is not remembered as the model used last."""
+CATCH_UP = 200
+TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A reply under way."""
+
+    info: TurnInfo | None
+    task: asyncio.Task[TurnEnded]
+
+
+class Answering:
+    """Starts, stops and follows replies for a session, and sends what was queued when they have ended."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.seen_head: dict[str, str | None] = {}
+        self.next_request: object | None = None
+        self._running: dict[str, Running] = {}
+        self._waiters: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, set[str]] = {}
+        self._companion_told = False
+        self._closing = False
+
+    async def send(self, text: str, to: str = "") -> None:
+        """Keeps a message and has it answered; while a reply is under way it is queued instead.
+
+        to: name of the guest who is asked, "" for the conversation's own persona. Raises StorageError when it
+        cannot be kept: nothing was sent then.
+        """
+        session = self._session
+        await session.refresh()
+        speaker = session.services.library.find(to) if to else session.persona
+        conversation = await session.ensure_conversation()
+        parts = (TextPart(text),)
+        guest = speaker.name if speaker.name != session.persona.name else ""
+        if await self.busy(conversation.id):
+            owner = session.services.lease_owner
+            await session.db(session.store.queue, conversation.id, parts, to=guest, lease_owner=owner)
+            await self._publish_queue(conversation.id)
+            self._wait_for(conversation.id)
+            return
+        message = await self._append(conversation.id, parts, guest)
+        session.publish(MessageSent(message))
+        self.start(message.conversation, session.persona, speaker, "guest" if guest else "message", after(message))
+
+    async def busy(self, conversation: str) -> bool:
+        """Whether a reply is under way in that conversation, here or in another terminal."""
+        if conversation in self._running:
+            return True
+        return await self._session.db(self._session.store.streaming, conversation) is not None
+
+    def stop(self, conversation: str | None = None) -> bool:
+        """Stops the reply of the conversation in front (or that one). False when none was under way."""
+        id = conversation or (self._session.conversation.id if self._session.conversation else "")
+        running = self._running.get(id)
+        if running is None:
+            return False
+        running.task.cancel()
+        return True
+
+    async def give_back(self, *, left_by_others: bool = False) -> str:
+        """Takes what waits in the conversation in front out of the queue and returns its text.
+
+        left_by_others: also what another ei queued there; while that one runs, it sends its own.
+        """
+        session = self._session
+        if session.conversation is None:
+            return ""
+        owner = None if left_by_others else session.services.lease_owner
+        waiting = await session.db(session.store.queued, session.conversation.id, owner)
+        for message in waiting:
+            await session.db(session.store.unqueue, message.id)
+        if waiting:
+            session.publish(QueueChanged(session.conversation.id, ()))
+        return "\n".join(f"@{message.to} {message.text}" if message.to else message.text for message in waiting)
+
+    def running(self) -> dict[str, Running]:
+        """Replies under way by conversation."""
+        return dict(self._running)
+
+    async def finished(self, conversation: str) -> TurnEnded:
+        """Waits for the reply under way in that conversation. Raises NotFoundError when there is none."""
+        running = self._running.get(conversation)
+        if running is None:
+            raise NotFoundError("No reply is under way.")
+        return await asyncio.shield(running.task)
+
+    async def stop_all(self) -> None:
+        """Stops every reply, keeping its text."""
+        tasks = [running.task for running in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stops what runs, keeping its text and what waits."""
+        self._closing = True
+        for waiter in self._waiters.values():
+            waiter.cancel()
+        await asyncio.gather(self.stop_all(), *self._waiters.values(), return_exceptions=True)
+
+    async def bring_back_queue(self, conversation: str) -> None:
+        session = self._session
+        # What waited when another ei ended is the person's to send: sending it unasked could cost money.
+        # Where nobody listens (a command of the shell) it could only be lost.
+        if not session.heard or conversation in self._running:
+            return
+        if not await session.db(session.store.queued, conversation):
+            return
+        if await self.busy(conversation):
+            await self._publish_queue(conversation)
+            self._wait_for(conversation)
+            return
+        text = await self.give_back(left_by_others=True)
+        session.publish(GivenBack(text))
+        session.tell("A message that was waiting is back on the input line.")
+
+    async def _append(self, conversation: str, parts: tuple[TextPart, ...], to: str) -> Message:
+        session = self._session
+        for _ in range(TRIES):
+            current = await session.db(session.store.get, conversation)
+            await self._catch_up(current)
+            try:
+                message = await session.db(session.store.append, conversation, current.head, "user", "", parts, to=to)
+            except HeadMovedError:
+                continue
+            self.seen_head[conversation] = message.id
+            return message
+        raise StorageError("Another terminal keeps writing to this conversation.", "Try again in a moment.")
+
+    async def _catch_up(self, current: Conversation) -> None:
+        """Shows what another terminal added to this conversation meanwhile."""
+        session = self._session
+        seen = self.seen_head.get(current.id, current.head)
+        if seen == current.head:
+            return
+        path = await session.db(session.store.path, current.id, limit=CATCH_UP)
+        ids = [message.id for message in path]
+        new = path[ids.index(seen) + 1 :] if seen in ids else path
+        self.seen_head[current.id] = current.head
+        session.publish(Elsewhere(current.id, new))
+
+    def start(
+        self,
+        conversation: str,
+        owner: Persona,
+        speaker: Persona,
+        trigger: str,
+        place: Place,
+        *,
+        asked: str = "",
+        request: object = None,
+    ) -> None:
+        if request is None:
+            request, self.next_request = self.next_request or self._session.request, None
+        task = asyncio.create_task(self._answer(conversation, owner, speaker, trigger, place, asked, request))
+        self._running[conversation] = Running(None, task)
+        task.add_done_callback(_retrieve)
+
+    async def _answer(
+        self, id: str, owner: Persona, speaker: Persona, trigger: str, place: Place, asked: str, request: object
+    ) -> TurnEnded:
+        session = self._session
+        store = session.store
+        ended: TurnEnded | None = None
+        try:
+            conversation = await on_database(store.database, store.get, id)
+            own = conversation if speaker.name == owner.name else None
+            resolution = await session.services.chooser.resolve(speaker, own, REASONING, request)
+            self._tell_companion(resolution, speaker)
+            fields = Extra(
+                model=str(resolution.model),
+                reference=resolution.reference,
+                resolved_by=resolution.rank.value,
+                lease_owner=session.services.lease_owner,
+                lease_ms=LEASE_MS,
+            )
+            plan = TurnPlan(
+                store,
+                conversation,
+                owner,
+                speaker,
+                resolution,
+                REASONING,
+                trigger,
+                lambda: place(store, speaker.name, fields),
+                asked,
+            )
+            turn = Turn(session.services, plan, self._publish_turn, self._told.setdefault(id, set()))
+            ended = await turn.run()
+            return ended
+        except EiError as exc:
+            session.publish(Refused(id, speaker.name, exc))
+            raise
+        finally:
+            self._running.pop(id, None)
+            await self._after_reply(store, id, ended)
+
+    def _publish_turn(self, event: Event) -> None:
+        session = self._session
+        match event:
+            case TurnStarted(turn):
+                running = self._running.get(turn.conversation)
+                if running is not None:
+                    self._running[turn.conversation] = replace(running, info=turn)
+            case TurnEnded(turn, _, outcome):
+                if session.conversation is not None and turn.conversation == session.conversation.id:
+                    usage = outcome.usage
+                    if usage.input_tokens is not None and usage.output_tokens is not None:
+                        self.context_tokens = usage.input_tokens + usage.output_tokens
+        session.publish(event)
+
+    async def _after_reply(self, store: ConversationStore, id: str, ended: TurnEnded | None) -> None:
+        session = self._session
+        if store is not session.store:
+            return
+        try:
+            complete = ended is not None and ended.message.state is State.COMPLETE
+            if complete and ended is not None and not session.incognito and ended.turn.resolved_by not in UNASKED:
+                await on_database(session.services.database, session.services.state.set, LAST_USED, ended.turn.model)
+            if session.conversation is not None and session.conversation.id == id:
+                await session.refresh()
+                assert session.conversation is not None
+                self.seen_head[id] = session.conversation.head
+                await session.db(store.mark_read, id)
+            await session.count_unread()
+            await self._next_in_queue(id, complete)
+        except EiError as exc:
+            session.tell(str(exc), "error")
+
+    async def _next_in_queue(self, id: str, complete: bool) -> None:
+        session = self._session
+        waiting = await session.db(session.store.queued, id, session.services.lease_owner)
+        if not waiting or self._closing:
+            return
+        if not complete:
+            if session.conversation is not None and session.conversation.id == id:
+                session.publish(GivenBack(await self.give_back()))
+            return
+        conversation = await session.db(session.store.get, id)
+        message = await session.db(session.store.send_queued, waiting[0].id, conversation.head)
+        self.seen_head[id] = message.id
+        owner = session.persona_of(conversation)
+        speaker = session.services.library.find(message.to) if message.to else owner
+        await self._publish_queue(id)
+        session.publish(MessageSent(message))
+        self.start(id, owner, speaker, "guest" if message.to else "message", after(message))
+
+    def _wait_for(self, conversation: str) -> None:
+        """Sends what waits once a reply that another terminal streams has ended."""
+        session = self._session
+        if conversation in self._running or conversation in self._waiters:
+            return
+
+        async def wait() -> None:
+            try:
+                while await self.busy(conversation):
+                    await asyncio.sleep(POLL_SECONDS)
+                    await session.db(session.store.reclaim)
+                current = await session.db(session.store.get, conversation)
+                await self._catch_up(current)
+                await self._next_in_queue(conversation, True)
+            except EiError as exc:
+                session.tell(str(exc), "error")
+            finally:
+                self._waiters.pop(conversation, None)
+
+        self._waiters[conversation] = asyncio.create_task(wait())
+
+    async def _publish_queue(self, conversation: str) -> None:
+        session = self._session
+        session.publish(QueueChanged(conversation, await session.db(session.store.queued, conversation)))
+
+    def _tell_companion(self, resolution: Resolution, speaker: Persona) -> None:
+        if resolution.rank is Rank.COMPANION and not self._companion_told:
+            self._companion_told = True
+            self._session.tell(
+                f"No model is set and no local server answers, so {speaker.name} answers with the small built-in "
+                "companion. For a real one: /model ollama:qwen3:8b, or set a key such as EI_OPENAI_API_KEY and "
+                "/model openai:MODEL. /model tells more.",
+                "warn",
+            )
+
+
+def after(message: Message) -> Place:
+    """Places a reply behind the message it answers, or behind what another terminal put there meanwhile."""
+
+    def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
+        head: str | None = message.id
+        for _ in range(TRIES):
+            try:
+                return store.append(message.conversation, head, "assistant", speaker, (), State.STREAMING, **fields)
+            except HeadMovedError:
+                head = store.get(message.conversation).head
+        raise StorageError("Another terminal keeps writing to this conversation.", "Try /retry in a moment.")
+
+    return place
+
+
+def _retrieve(task: asyncio.Task[TurnEnded]) -> None:
+    # The error was published already; asking for it keeps asyncio from logging it a second time.
+    if not task.cancelled():
+        task.exception()

@@ -123,26 +123,32 @@ class Repl:
             await asyncio.wait({task}, timeout=ORDER_SECONDS)
 
     async def _line(self, text: str) -> None:
-        session = self.session
         try:
-            match parse_line(text, self._commands, self._people()):
-                case Use(command, arguments):
-                    self._echo(text)
-                    await self._command(command, arguments)
-                case Say(words, to):
-                    try:
-                        await session.send(words, to)
-                    except EiError as exc:
-                        # Nothing that was typed is lost: what could not be kept is on the input line again.
-                        self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
-                        self._complain(exc)
+            said = parse_line(text, self._commands, self._people())
         except EiError as exc:
             self._echo(text)
+            self._complain(exc)
+            return
+        try:
+            if isinstance(said, Use):
+                self._echo(text)
+                await self._command(said.command, said.text)
+            else:
+                await self._send(text, said)
+        except EiError as exc:
             self._complain(exc)
         except asyncio.CancelledError:
             raise
         except Exception as exc:
             self.failed(exc)
+
+    async def _send(self, text: str, said: Say) -> None:
+        try:
+            await self.session.send(said.text, said.to)
+        except EiError as exc:
+            # Nothing that was typed is lost: what could not be kept is on the input line again.
+            self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
+            self._complain(exc)
 
     async def _command(self, command: Command, text: str) -> None:
         why = command.available(self.session) if command.available else ""
@@ -380,7 +386,7 @@ class Repl:
         found = await session.services.chooser.look()
         self._look_at_model()
         await self._count()
-        if session.services.state.get(WELCOMED) is None:
+        if session.services.state.get(WELCOMED) is None and not self._typed:
             from ei.terminal.welcome import welcome
 
             self.ui.show(welcome(session, found))

@@ -106,7 +106,7 @@ def open_session(services: Services, persona: str | None = None) -> Session:
     from ei.storage.state import ACTIVE_PERSONA
 
     library = services.library
-    if persona:
+    if persona is not None:
         return Session(services, library.find(persona))
     last = services.state.get(ACTIVE_PERSONA)
     for name in (last, FIRST_PERSONA):

@@ -59,6 +59,8 @@ def ask(question: Question) -> int:
             raise UsageError("There is nothing to ask.", 'For example: ei ask "what is a puddle?"')
         return asyncio.run(_ask(asked, text))
     except EiError as exc:
+        if not question.json and isinstance(exc, CancelledError):
+            return int(exc.exit_code)  # who stops it knows why it ended
         if not question.json or asked.printed:
             raise
         with printing():
@@ -91,7 +93,7 @@ async def _ask(asked: _Asked, text: str) -> int:
     question = asked.question
     services = build(configuration())
     try:
-        session = asked.session = open_session(services, None if question.resume else question.persona)
+        session = asked.session = open_session(services, question.persona if question.resume is None else None)
         with _stoppable(session):
             try:
                 ended = await _answer(asked, session, text)
@@ -267,6 +269,7 @@ class _Printer:
                 self._write("" if self._last.endswith("\n") else "\n")
                 _note("What stands above was the model's reasoning.")
             case TurnEnded() if not self.json:
+                self._stop = _nothing  # what is recorded now is not to be broken off
                 self._write(self._sanitizer.finish())
                 if self._last and not self._last.endswith("\n"):
                     self._write("\n")
@@ -292,6 +295,10 @@ class _Printer:
         except EiError as exc:
             self.error = exc
             self._stop()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _note(text: str) -> None:

@@ -74,7 +74,7 @@ async def _run(use: Use) -> Reply:
 
 async def _go_to(session: Session, conversation: str | None) -> None:
     """Puts a conversation in front for this command only: the next chat opens where the person left."""
-    if conversation:
+    if conversation is not None:
         session.conversation = await session.db(session.store.find, conversation)
         session.persona = session.persona_of(session.conversation)
     else:

@@ -71,8 +71,12 @@ class Ei:
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Starts `ei WORDS…` with pipes."""
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(self.command(*words), env=self.variables, cwd=self.folder, **pipes)
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = self.command(*words)
+        started: subprocess.Popen[bytes] = subprocess.Popen(
+            command, env=self.variables, cwd=self.folder, **{**pipes, **options}
+        )
+        return started
 
     def set(self, **variables: str) -> Ei:
         """The same home with more variables."""

@@ -73,7 +73,14 @@ def test_the_version_is_printed(ei: Ei, argv: list[str]) -> None:
 def test_help_lists_the_commands_the_options_and_the_exit_codes(ei: Ei) -> None:
     asked = ei("--help")
     assert (asked.code, asked.err) == (0, "")
-    for wanted in ("\n  ask ", "\n  model ", "\n  delete ", "--no-save", "--resume ID", *(str(c.value) for c in ExitCode)):
+    for wanted in (
+        "\n  ask ",
+        "\n  model ",
+        "\n  delete ",
+        "--no-save",
+        "--resume ID",
+        *(str(c.value) for c in ExitCode),
+    ):
         assert wanted in asked.out
     assert ei("help").out == ei("-h").out == asked.out
 
@@ -268,7 +275,9 @@ def test_a_file_that_is_no_database_is_one_sentence(ei: Ei) -> None:
 def test_what_nobody_foresaw_is_one_sentence_and_a_traceback_in_the_log(ei: Ei) -> None:
     (ei.data / "personas" / "ei").mkdir(parents=True)
     broken = ei.home / "sitecustomize.py"
-    broken.write_text("import ei.personas.library as x\ndef oops(self): raise LookupError('zebra')\nx.Library.seed = oops\n")
+    broken.write_text(
+        "import ei.personas.library as x\ndef oops(self): raise LookupError('zebra')\nx.Library.seed = oops\n"
+    )
     ran = ei("history", env={"PYTHONPATH": f"{ei.home}{os.pathsep}{ei.variables['PYTHONPATH']}"})
     assert (ran.code, ran.out) == (ExitCode.PROVIDER, "")
     assert ran.err.splitlines()[0] == "ei: Something went wrong in ei itself (LookupError)."

@@ -247,8 +247,9 @@ class Repl:
                 self._opened(event)
             case Elsewhere(conversation, messages):
                 if self._is_front(conversation):
+                    gutter = self._gutter(*(message.author for message in messages))
                     for message in messages:
-                        self._commit(replies.message_rows(self._look(), message, self._gutter(), self.screen.columns))
+                        self._commit(replies.message_rows(self._look(), message, gutter, self.screen.columns))
             case Told(text, style):
                 self._say(text, {"dim": "meta"}.get(style, style))
             case SettingsChanged():
@@ -272,8 +273,9 @@ class Repl:
         if event.total > len(shown) and event.total:
             left = event.total - len(shown)
             rows.append(self._theme().paint(f"… {left:,} earlier message{'s' if left != 1 else ''}", "meta"))
+        gutter = self._gutter(*(message.author for message in shown))
         for message in shown:
-            rows += replies.message_rows(self._look(), message, self._gutter(), self.screen.columns)
+            rows += replies.message_rows(self._look(), message, gutter, self.screen.columns)
         live = self._replies.get(event.conversation) if event.conversation else None
         if live is not None:
             rows += live.show(self._gutter(live.turn.speaker), self.screen.columns)

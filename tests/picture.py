@@ -58,8 +58,13 @@ BASIC = {
 def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("picture.svg")
     with tempfile.TemporaryDirectory() as home, WireServer() as server:
-        server.always(lambda request: TALK[asked(request)])
-        cells, cursor = scene(Path(home), server)
+        draw(path, Path(home), server)
+
+
+def draw(path: Path, home: Path, server: WireServer) -> None:
+    """Plays the scene with its files in `home`, answered by `server`, and writes the picture."""
+    server.always(lambda request: TALK[asked(request)])
+    cells, cursor = scene(home, server)
     path.write_text(svg(cells, cursor), encoding="utf-8")
 
 

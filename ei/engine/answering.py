@@ -250,7 +250,7 @@ class Answering:
                 if session.conversation is not None and turn.conversation == session.conversation.id:
                     usage = outcome.usage
                     if usage.input_tokens is not None and usage.output_tokens is not None:
-                        self.context_tokens = usage.input_tokens + usage.output_tokens
+                        session.context_tokens = usage.input_tokens + usage.output_tokens
         session.publish(event)
 
     async def _after_reply(self, store: ConversationStore, id: str, ended: TurnEnded | None) -> None:

@@ -144,7 +144,7 @@ async def test_a_mistake_in_the_edited_draft_is_told_and_nothing_written_is_lost
             assert told[0] == "The draft, line 1, column 31: the { of line 1 is never closed."
             assert told[0] == told[1]
             # The second time the editor opened on what was written the first time.
-            assert b.ui.asked[3] == '{ "short_description": "mine" '
+            assert b.ui.asked[4] == '{ "short_description": "mine" '
 
 
 @pytest.mark.parametrize(

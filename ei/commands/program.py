@@ -48,7 +48,7 @@ async def run_help(call: Invocation) -> Reply:
         items.append(Table(("", ""), rows, title=group))
         data += [{"name": c.name, "summary": c.summary, "group": c.group, "usage": list(c.usage)} for c in members]
     items.append(Table(("", ""), KEYS, title="keys"))
-    items.append(Line("/help NAME tells more about one, with examples.", "dim"))
+    items.append(Line("/help COMMAND tells more about one, with examples.", "dim"))
     return Reply(tuple(items), data)
 
 
@@ -111,7 +111,7 @@ COMMANDS = (
     Command(
         "help",
         "What can be typed here",
-        ("help  all commands and keys", "help NAME  one command, with examples"),
+        ("help  all commands and keys", "help COMMAND  that one, with examples"),
         run_help,
         "program",
         aliases=("?", "h"),

@@ -74,7 +74,7 @@ def shell_command(name: str) -> Command:
 def as_typed(text: str) -> str:
     """A text that speaks of commands as the chat has them (/model SPEC), for somebody at a shell (ei model SPEC)."""
     names = "|".join(name for command in all_commands() if command.shell for name in (command.name, *command.aliases))
-    return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/.]))", "ei ", text)
+    return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/]|\.\w))", "ei ", text)
 
 
 def json_text(value: object, encoding: str | None = "utf-8", indent: int | None = None) -> str:

@@ -172,9 +172,12 @@ def by_fish(home: Ei, lines: list[str]) -> list[set[str]]:
     """What fish offers for each line."""
     script = home.home / "ei.fish"
     script.write_text(completion_script("fish"), "utf-8")
-    asked = "\n".join(f"complete -C {quoted(line)}; echo --" for line in lines)
+    asked = "\n".join(f"complete -C {quoted(line)}; echo end" for line in lines)
     done = run(home, ["fish", "--no-config", "-c"], f"source {script}\n{asked}")
-    found = [[w.partition("\t")[0] for w in part.split("\n") if w] for part in done.split("--\n")[:-1]]
+    found = [
+        [w.partition("\t")[0] for w in part.split("\n") if w]
+        for part in re.split("^end$", done, flags=re.MULTILINE)[:-1]
+    ]
     return [{word.removeprefix("--persona=") for word in words} for words in found]
 
 

@@ -47,7 +47,7 @@ def run_command(use: Use) -> int:
 
 
 async def _run(use: Use) -> Reply:
-    services = build(configuration())
+    services = build(configuration(mending=use.command.name == "settings" and use.words[:1] in (("edit",), ("path",))))
     gc.enable()
     try:
         command, words, persona = use.command, use.words, use.persona

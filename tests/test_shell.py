@@ -313,3 +313,12 @@ def test_what_is_asked_on_a_terminal_stays_out_of_a_file(ei: Ei) -> None:
         terminal.type("yes\r")
         assert terminal.wait_exit() == 0
     assert out.read_text("utf-8") == "The conversation is deleted.\n"
+
+
+def test_broken_settings_are_still_found_and_opened(ei: Ei) -> None:
+    assert ei("settings", "init").code == 0
+    path = ei.config / "settings.jsonc"
+    path.write_text('{ "display": ', "utf-8")
+    assert f"{path}, line 1" in refusal(ei, "settings", "display.keys", "vi", code=ExitCode.CONFIG)
+    assert ei("settings", "path").out == f"{path}\n"
+    assert "An editor needs a terminal" in refusal(ei, "settings", "edit", code=ExitCode.NEEDS_ANSWER)

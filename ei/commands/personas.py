@@ -176,6 +176,11 @@ async def _new(call: Invocation, words: Sequence[str]) -> Reply:
     session, library = call.session, call.session.services.library
     name = _free_name(library, given.rest[0])
     idea = given.values.get("--idea", "") or " ".join(given.rest[1:])
+    if not idea.strip() and not call.ui.interactive:
+        raise NeedsAnswerError(
+            f"Nobody can be asked here what {name} is like.",
+            f"Say it behind the name: {call.typed(f'persona new {name}')} IDEA",
+        )
     if not idea.strip():
         idea = await call.ui.ask(f"One line about {name}: who is it?")
     if not idea.strip():

@@ -405,3 +405,13 @@ async def test_completion_knows_what_each_word_may_be(tmp_path: Path) -> None:
         assert "otto" in dict(complete_persona(b.session, ("edit", "")))
         assert complete_persona(b.session, ("clone", "x", "-")) == [("--with-history", "its conversations too")]
         assert complete_persona(b.session, ("new", "")) == []
+
+
+async def test_without_anybody_to_ask_and_without_an_idea_the_refusal_says_where_to_write_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.ui.interactive = False
+        with pytest.raises(NeedsAnswerError) as caught:
+            await b.command("/persona new ada", shell=True)
+        assert str(caught.value) == (
+            "Nobody can be asked here what ada is like. Say it behind the name: ei persona new ada IDEA"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from ei.commands.base import Command, Invocation
@@ -37,14 +37,15 @@ from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.suggest import suggester
 from ei.terminal.theme import Theme
-from ei.terminal.toolbar import Status
+from ei.terminal.toolbar import Status, spent
 from ei.terminal.toolbar import toolbar as draw_toolbar
 from ei.terminal.ui import TerminalUi
 from ei.terminal.width import clip, wrap
+from ei.usage.values import Spent
 
 HISTORY = 1000
-ORDER_SECONDS = 0.5
-"""How long a line may hold up the next one: commands that are quick take effect in the order typed."""
+ORDER_SECONDS = 5.0
+"""How long a line may hold up the next one where it neither ends nor waits for somebody."""
 RECLAIM_SECONDS = 15.0
 WELCOMED = "welcomed"
 
@@ -72,9 +73,9 @@ class Repl:
         self._commands: tuple[Command, ...] = all_commands()
         self._suggest = suggester(session, self._commands)
         self._replies: dict[str, Any] = {}
-        self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._work: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._spent: tuple[int | None, int | None, bool] = (0, 0, False)
+        self._spent = (Spent(), Spent())
         self._limit: int | None = None
         self._typed: list[str] = []
         self._model = ""
@@ -105,6 +106,8 @@ class Repl:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await session.close()
+        while not self._work.empty():
+            self._say(f"Not sent: {self._work.get_nowait()}", "warn")
         if self.begun and session.conversation is not None and not session.incognito:
             self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
         await session.services.providers.close()
@@ -115,14 +118,22 @@ class Repl:
     def submit(self, text: str) -> None:
         """Takes a line; lines take effect in the order typed."""
         self._typed.append(text)
-        self._work.put_nowait(self._line(text))
+        self._work.put_nowait(text)
 
     async def _in_order(self) -> None:
         while True:
-            task = self._start(await self._work.get())
-            await asyncio.wait({task}, timeout=ORDER_SECONDS)
+            text = await self._work.get()
+            goes_on = asyncio.Event()
+            waits = asyncio.ensure_future(goes_on.wait())
+            await asyncio.wait(
+                {self._start(self._line(text, goes_on.set)), waits},
+                timeout=ORDER_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            waits.cancel()
 
-    async def _line(self, text: str) -> None:
+    async def _line(self, text: str, goes_on: Callable[[], None]) -> None:
+        """Does what the line says. goes_on: called where the next line need not wait for the end of this one."""
         try:
             said = parse_line(text, self._commands, self._people())
         except EiError as exc:
@@ -132,7 +143,7 @@ class Repl:
         try:
             if isinstance(said, Use):
                 self._echo(text)
-                await self._command(said.command, said.text)
+                await self._command(said.command, said.text, goes_on)
             else:
                 await self._send(text, said)
         except EiError as exc:
@@ -150,12 +161,12 @@ class Repl:
             self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
             self._complain(exc)
 
-    async def _command(self, command: Command, text: str) -> None:
+    async def _command(self, command: Command, text: str, goes_on: Callable[[], None]) -> None:
         why = command.available(self.session) if command.available else ""
         if why:
             self._say(why, "warn")
             return
-        call = Invocation(self.session, self.ui, text, words_of(text))
+        call = Invocation(self.session, TerminalUi(self.screen, self._theme, goes_on), text, words_of(text))
         try:
             reply = await command.run(call)
         except CancelledError:
@@ -212,7 +223,7 @@ class Repl:
             case TurnTextWasReasoning(turn):
                 self._commit(self._replies[turn.conversation].text_was_reasoning())
             case TurnRetrying(turn, sentence, seconds):
-                self._replies[turn.conversation].waiting(sentence, seconds)
+                self._replies[turn.conversation].waiting(seconds)
                 if self._is_front(turn.conversation):
                     self._say(sentence, "warn", indent=self._gutter())
             case TurnNotice(turn, text):
@@ -225,7 +236,8 @@ class Repl:
                 live = self._replies.pop(turn.conversation)
                 if self._is_front(turn.conversation):
                     self.screen.set_tail(None)
-                    self._commit(live.end(message, outcome, error))
+                    rows = [] if live.shown else live.show(self._gutter(turn.speaker), self.screen.columns)
+                    self._commit([*rows, *live.end(message, outcome, error)])
                 elif error is not None:
                     self._say(f"{turn.speaker}: {error}", "error")
                 self._start(self._count())
@@ -268,7 +280,8 @@ class Repl:
         self._waiting = False
         rows = ["", self._rule(event.persona)]
         recap = int(str(self.session.services.config.last_good().get("display.recap")))
-        shown = [m for m in event.recap if not (m.state.value == "streaming" and event.conversation in self._replies)]
+        live = self._replies.get(event.conversation) if event.conversation else None
+        shown = [m for m in event.recap if live is None or m.id != live.turn.id]
         shown = shown[-recap:] if recap else []
         if event.total > len(shown) and event.total:
             left = event.total - len(shown)
@@ -276,7 +289,6 @@ class Repl:
         gutter = self._gutter(*(message.author for message in shown))
         for message in shown:
             rows += replies.message_rows(self._look(), message, gutter, self.screen.columns)
-        live = self._replies.get(event.conversation) if event.conversation else None
         if live is not None:
             rows += live.show(self._gutter(live.turn.speaker), self.screen.columns)
             self.screen.set_tail(live.tail)
@@ -349,17 +361,16 @@ class Repl:
     def toolbar(self, width: int) -> Any:
         session = self.session
         running = [r.info.speaker for id, r in session.running().items() if r.info and not self._is_front(id)]
-        conversation, today, unknown = self._spent
         model, _, why = self._model.partition("\n")
+        here, today = self._spent
         status = Status(
             session.persona.name,
             model,
             why,
             session.context_tokens,
             self._limit,
-            conversation,
-            today,
-            unknown,
+            spent(here.cost, here.unknown),
+            spent(today.cost, today.unknown),
             session.unread,
             tuple(dict.fromkeys(running)),
             session.incognito,
@@ -412,7 +423,7 @@ class Repl:
             here = None
             if session.conversation is not None and not session.incognito:
                 here = await session.on_main(calls.spent, conversation=session.conversation.id)
-            self._spent = (here.cost if here else 0, today.cost, bool(today.unknown))
+            self._spent = (here or Spent(), today)
             self._limit = await session.context_limit()
             self._look_at_model()
 

@@ -1,4 +1,4 @@
-"""The completion scripts complete in the shells that are installed here."""
+"""Completion finds the personas where only the home folder says where they are."""
 
 from __future__ import annotations
 
@@ -11,60 +11,33 @@ from pathlib import Path
 import pytest
 
 from ei.commands.completion import completion_script
+from ei.commands.shell import SHELLS
 from tests.drive import Terminal
 
-STARTED = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"]}
-HERE = [shell for shell in STARTED if shutil.which(shell)]
-SETUP = {
-    "bash": "PS1='ready '; source '{}'",
-    "zsh": "PS1='ready '; autoload -Uz compinit; compinit -u -D; source '{}'",
+HERE = [shell for shell in SHELLS if shutil.which(shell)]
+STARTED = {
+    "bash": (["--norc", "--noprofile", "-i"], "PS1='ready '; source '{}'"),
+    "zsh": (["-f", "-i"], "PS1='ready '; autoload -Uz compinit; compinit -u -D; source '{}'"),
 }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> dict[str, str]:
-    """Only HOME says where the data is; lena and mike are there."""
+@pytest.mark.parametrize("shell", HERE)
+def test_personas_below_the_home_folder_are_completed(shell: str, tmp_path: Path) -> None:
     data = tmp_path / "Library/Application Support/ei" if sys.platform == "darwin" else tmp_path / ".local/share/ei"
     for name in ("lena", "mike"):
         (data / "personas" / name).mkdir(parents=True)
         (data / "personas" / name / "system.jsonc").write_text("{}", "utf-8")
-    return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8"}
-
-
-@pytest.mark.parametrize("shell", HERE)
-def test_tab_completes_commands_personas_and_options(shell: str, world: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / f"completion.{shell}"
     script.write_text(completion_script(shell), "utf-8")
-    with Terminal([shell, *STARTED[shell]], 80, 24, world, tmp_path) as t:
-        t.type(SETUP[shell].format(script) + "\r")
+    world = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    if shell == "fish":
+        command = [shell, "--no-config", "-c", f"source '{script}'; complete -C 'ei persona mi'"]
+        done = subprocess.run(command, env=world, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.stdout.split("\t")[0].strip(), done.stderr) == ("mike", "")
+        return
+    options, setup = STARTED[shell]
+    with Terminal([shell, *options], 80, 24, world, tmp_path) as t:
+        t.type(setup.format(script) + "\r")
         t.wait_for(lambda t: "ready" in t.screen)
-        for typed, expected in (
-            ("ei mo", "ei model"),
-            ("ei -p le", "ei -p lena"),
-            ("ei persona mi", "ei persona mike"),
-            ("ei completion fi", "ei completion fish"),
-            ("ei ask --no", "ei ask --no-save"),
-            ("ei model --her", "ei model --here"),
-        ):
-            t.type(f"{typed}\t")
-            t.wait_for(expected)
-            t.press("ctrl-u")
-
-
-@pytest.mark.parametrize("shell", [shell for shell in ("fish",) if shutil.which(shell)])
-def test_fish_completes_them_too(shell: str, world: dict[str, str], tmp_path: Path) -> None:
-    script = tmp_path / "ei.fish"
-    script.write_text(completion_script(shell), "utf-8")
-    asked = {"ei mo": "model", "ei -p le": "lena", "ei persona mi": "mike", "ei completion fi": "fish"}
-    lines = "; ".join(f"complete -C '{typed}'" for typed in asked)
-    done = subprocess.run(
-        [shell, "--no-config", "-c", f"source '{script}'; {lines}"],
-        env=world,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(asked.values())
+        t.type("ei persona mi\t")
+        t.wait_for("ei persona mike")

@@ -33,7 +33,7 @@ OF_COMMANDS = (
 )
 CODES = (
     (ExitCode.OK, "all went well"),
-    (ExitCode.PROVIDER, "the provider or the network failed"),
+    (ExitCode.PROVIDER, "the provider, the network or the database failed"),
     (ExitCode.USAGE, "the command line was not understood"),
     (ExitCode.CONFIG, "settings, a persona file or a missing key"),
     (ExitCode.NEEDS_ANSWER, "an answer was needed and nobody could be asked"),

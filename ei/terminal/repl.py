@@ -80,6 +80,8 @@ class Repl:
         self._typed: list[str] = []
         self._model = ""
         self._waiting = False
+        self._ending = False
+        self._commanding: asyncio.Future[Any] | None = None
         session.listen(self._take)
 
     async def begin(self, conversation: str | None = None, *, incognito: bool = False) -> None:
@@ -102,6 +104,7 @@ class Repl:
     async def end(self) -> None:
         """Stops what runs, keeping its text, closes everything, and prints how to come back."""
         session = self.session
+        self._ending = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,11 +170,17 @@ class Repl:
             self._say(why, "warn")
             return
         call = Invocation(self.session, TerminalUi(self.screen, self._theme, goes_on), text, words_of(text))
+        self._commanding = work = asyncio.ensure_future(command.run(call))
         try:
-            reply = await command.run(call)
+            reply = await work
         except CancelledError:
             self._say("Left as it was.", "meta")
             return
+        except asyncio.CancelledError:
+            if work.cancelled() and not self._ending:
+                self._say("Stopped.", "meta")
+                return
+            raise
         self.ui.show(reply)
         self._look_at_model()
 
@@ -180,8 +189,11 @@ class Repl:
         return self._suggest(before)
 
     def interrupt(self) -> bool:
-        """Stops the reply in front, or takes back what waits; False when there was neither."""
+        """Stops the reply in front, or a command, or takes back what waits; False when there was none of it."""
         if self.session.stop():
+            return True
+        if self._commanding is not None and not self._commanding.done() and self.screen.pending_card is None:
+            self._commanding.cancel()
             return True
         if self._waiting:
             self._start(self._give_back())

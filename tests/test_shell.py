@@ -12,6 +12,7 @@ import pytest
 
 from ei.commands.shell import as_typed, json_text
 from ei.errors import ExitCode
+from ei.terminal.safe import safe
 from tests.drive import Terminal
 from tests.run_ei import Ei
 from tests.wire import Hang, Model, WireServer
@@ -233,13 +234,14 @@ def test_a_shell_reads_of_commands_as_a_shell_has_them() -> None:
 
 
 def test_data_is_safe_on_any_terminal_and_reads_back_the_same() -> None:
-    value = {"text": "a\x1b[2J\x9b31m\u202eb\ud800 naïve ❤ \x7f"}
+    value = {"text": "a\x1b[2J\x9b31m\u202eb\ud800 naïve ❤ \x7f\u200b\U000e0041"}
     for encoding in ("utf-8", "ascii", None):
         text = json_text(value, encoding)
         assert json.loads(text) == value
         assert not [char for char in text if ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char == "\u202e"]
     assert "naïve ❤" in json_text(value)
     assert json_text(value, "ascii").isascii()
+    assert json.loads(safe(json_text(value, indent=2))) == value
 
 
 # On a terminal.
@@ -286,8 +288,8 @@ def test_on_a_terminal_a_persona_is_drafted_in_a_talk(ei: Ei, server: WireServer
     with at_terminal(ei, "persona", "new", "ada") as terminal:
         terminal.wait_for("who is it?")
         terminal.type("a calm pilot\r")
-        terminal.wait_for("Number or name, empty to leave:")
-        terminal.type("1\r")
+        terminal.wait_for("Save ada?")
+        terminal.type("yes\r")
         assert terminal.wait_exit() == 0
     assert "ada" in [row["name"] for row in ei("persona", "--json").json]
 

@@ -283,9 +283,10 @@ def _names(session: Session) -> list[tuple[str, str]]:
 
 
 def _as_json(data: object) -> str:
-    import json
+    # Imported here: the shell's module lists all commands, these among them.
+    from ei.commands.shell import json_text
 
-    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    return json_text(data, indent=2) + "\n"
 
 
 def _target(typed: str, name: str) -> Path:

@@ -186,6 +186,7 @@ def test_export_prints_or_writes_a_conversation(ei: Ei) -> None:
     assert ei("export", id, "json", "talk.md", "--yes", "--json").json["file"] == "talk.md"
     assert json.loads((ei.folder / "talk.md").read_text("utf-8")) == printed
     assert "cannot be written" in refusal(ei, "export", id, "md", "no/such/folder.md", code=ExitCode.CONFIG)
+    assert ei("export", "--resume", id, "here.md").out.endswith("written to here.md\n")
     refusal(ei, "export")
 
 

@@ -81,8 +81,9 @@ class Repl:
         self._model = ""
         self._waiting = False
         self._ending = False
+        self._failures: set[str] = set()
         self._commanding: asyncio.Future[Any] | None = None
-        session.listen(self._take)
+        session.listen(self._hear)
 
     async def begin(self, conversation: str | None = None, *, incognito: bool = False) -> None:
         """Goes to where the conversation is, and takes lines from now on. Raises EiError where it cannot."""
@@ -105,16 +106,20 @@ class Repl:
         """Stops what runs, keeping its text, closes everything, and prints how to come back."""
         session = self.session
         self._ending = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._drop_tasks()
         await session.close()
+        await self._drop_tasks()  # those that the last replies began when they ended
         while not self._work.empty():
             self._say(f"Not sent: {self._work.get_nowait()}", "warn")
         if self.begun and session.conversation is not None and not session.incognito:
             self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
         await session.services.providers.close()
         session.services.database.close()
+
+    async def _drop_tasks(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # What the person does -----------------------------------------------------------------------------------
 
@@ -216,6 +221,15 @@ class Repl:
 
     # What the session tells ---------------------------------------------------------------------------------
 
+    def _hear(self, event: Event) -> None:
+        try:
+            self._take(event)
+        except Exception as exc:
+            # What cannot be drawn is no fault of the reply, which goes on and is kept; it is said once.
+            if repr(exc) not in self._failures:
+                self._failures.add(repr(exc))
+                self.failed(exc)
+
     def _take(self, event: Event) -> None:
         from ei.terminal import replies
 
@@ -235,15 +249,15 @@ class Repl:
             case TurnTextWasReasoning(turn):
                 self._commit(self._replies[turn.conversation].text_was_reasoning())
             case TurnRetrying(turn, sentence, seconds):
-                self._replies[turn.conversation].waiting(seconds)
+                live = self._replies[turn.conversation]
+                live.waiting(seconds)
                 if self._is_front(turn.conversation):
-                    self._say(sentence, "warn", indent=self._gutter())
+                    self._commit(live.notice(sentence))
             case TurnNotice(turn, text):
-                self._say(
-                    text if self._is_front(turn.conversation) else f"{turn.speaker}: {text}",
-                    "warn",
-                    indent=self._gutter(),
-                )
+                if self._is_front(turn.conversation):
+                    self._commit(self._replies[turn.conversation].notice(text))
+                else:
+                    self._say(f"{turn.speaker}: {text}", "warn")
             case TurnEnded(turn, message, outcome, error):
                 live = self._replies.pop(turn.conversation)
                 if self._is_front(turn.conversation):

@@ -148,6 +148,7 @@ class LiveReply:
         self._began = now()
         self._thought: float | None = None
         self._next_try = 0.0
+        self._notices: list[str] = []
         self._stream: MarkdownStream | None = None
         self._named = False
         self._gutter = 0
@@ -209,6 +210,13 @@ class LiveReply:
         note = self._look().theme.paint("(what stands above was the model's reasoning, not its reply)", "reasoning")
         return [*rows, *self._beside([note, ""])]
 
+    def notice(self, text: str) -> list[str]:
+        """Something to be said of the reply: rows at once, or below its text once that has begun."""
+        if self._text:
+            self._notices.append(text)
+            return []
+        return self._told(text) if self._width else []
+
     def waiting(self, seconds: float) -> None:
         """A further try begins in so many seconds."""
         self._began = self._next_try = self._now() + seconds
@@ -220,10 +228,8 @@ class LiveReply:
         if (left := self._next_try - self._now()) > 0 and not self._text:
             line = f"{self._frame()} trying again in {ceil(left)} s · Ctrl-C stops"
             return self._beside([look.theme.paint(row, "warn") for row in wrap(line, self._room)], peek=True)
-        if self._stream is not None and (rows := self._stream.tail()):
-            return rows
         if self._text:
-            return []
+            return [*(self._stream.tail() if self._stream is not None else []), *self._held()]
         frame = self._frame()
         seconds = max(self._now() - self._began, 0.0)
         if self._reasoning and look.reasoning == "full":
@@ -242,6 +248,7 @@ class LiveReply:
         if self._stream is None and self._reasoning and look.reasoning != "hidden":
             rows = reasoning_rows(look, "".join(self._reasoning), self._thought, self._room)
         out = rows if self._stream is not None else self._beside(rows)
+        out += self._held()
         if error is not None:
             told = [look.theme.paint(row, "error") for row in wrap(safe(error.sentence), self._room)]
             told += [look.theme.paint(row, "meta") for row in wrap(safe(error.hint), self._room)] if error.hint else []
@@ -250,6 +257,13 @@ class LiveReply:
             line = fact_line(self.turn, message, outcome) if look.reply_line else state_note(message)
             out += self._beside([look.theme.paint(clip(line, self._room), "meta")])
         return out
+
+    def _held(self) -> list[str]:
+        return [row for text in self._notices for row in self._told(text)]
+
+    def _told(self, text: str) -> list[str]:
+        look, indent = self._look(), " " * self._gutter
+        return [indent + look.theme.paint(row, "warn") for row in wrap(safe(text), self._room)]
 
     def _frame(self) -> str:
         return FRAMES[int(self._now() * 10) % len(FRAMES)]

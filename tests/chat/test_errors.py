@@ -151,7 +151,7 @@ def test_nobody_at_the_local_address(home: Home, nobody: str) -> None:
     with home.ei(EI_LLM_BASE_URL=nobody, EI_LLM_MODEL="local:tiny") as t:
         fails(t, "Are you there?", f"Nothing answers at {nobody}.", "Is LM Studio or Ollama running?")
         assert prompt_line(t) == ""
-    assert [(role, text) for role, _, _, text in home.messages()][0] == ("user", "Are you there?")
+    assert home.messages()[0] == ("user", "", "complete", "Are you there?")
 
 
 def test_nobody_at_the_address_of_a_hosted_provider(hosted: Home, server: WireServer, nobody: str) -> None:

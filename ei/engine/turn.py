@@ -46,7 +46,7 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
-from ei.models.metadata import cost_of
+from ei.models.metadata import FREE_PROVIDERS, cost_of
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -203,9 +203,9 @@ class Turn:
                 self._later(self._learn("reasoning_first", True))
             case Notice(text):
                 self._publish(TurnNotice(info, text))
-            case Retrying(sentence, seconds):
+            case Retrying(sentence, seconds, status=status):
                 self._publish(TurnRetrying(info, sentence, seconds))
-                self._later(self._record("failed", None, None))
+                self._later(self._record("failed", None, None, status))
                 self._began, self._first_token = monotonic() + seconds, None
             case UsageReport(usage):
                 self._usage = usage
@@ -274,10 +274,7 @@ class Turn:
     async def _end(self, message: Message, state: State, error: EiError | None) -> TurnEnded:
         plan = self._plan
         usage = self._counted()
-        cost = None
-        if self._reply.started or usage.cost is not None:
-            # In a thread: the price list is loaded when it is first asked.
-            cost = await asyncio.to_thread(cost_of, plan.resolution.model, usage)
+        cost = await self._cost(usage, error.status if isinstance(error, ProviderError) else None)
         outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
         sentence = str(error) if error else ""
         try:
@@ -305,6 +302,15 @@ class Turn:
         store, owner = self._plan.store, self._services.lease_owner
         return await on_database(store.database, store.finish, message.id, state, parts, error=error, lease_owner=owner)
 
+    async def _cost(self, usage: Usage, status: int | None) -> int | None:
+        """Nano-dollars, None where nobody knows. status: the HTTP status of what went wrong."""
+        model = self._plan.resolution.model
+        if not self._reply.started and usage.cost is None:
+            # What was refused before it began is not charged; what was given up on may be.
+            return 0 if status is not None or model.provider in FREE_PROVIDERS else None
+        # In a thread: the price list is loaded when it is first asked.
+        return await asyncio.to_thread(cost_of, model, usage)
+
     def _counted(self) -> Usage:
         if self._usage is not None:
             return self._usage
@@ -313,9 +319,13 @@ class Turn:
         written = estimate_tokens(self._reply.text) + estimate_tokens(self._reply.reasoning)
         return Usage(input_tokens=self._sent.tokens, output_tokens=written, estimated=True)
 
-    async def _record(self, outcome: CallOutcome, measured: Outcome | None, error: EiError | None) -> None:
+    async def _record(
+        self, outcome: CallOutcome, measured: Outcome | None, error: EiError | None, status: int | None = None
+    ) -> None:
         """Writes the call's row; a ledger that cannot be written now must not lose the reply."""
         plan, model = self._plan, self._plan.resolution.model
+        status = error.status if isinstance(error, ProviderError) else status
+        cost = measured.cost if measured else await self._cost(Usage(), status)
         saved = plan.store is self._services.conversations
         usage = measured.usage if measured else Usage()
         call = Call(
@@ -335,11 +345,11 @@ class Turn:
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             estimated=usage.estimated,
-            cost=measured.cost if measured else None,
+            cost=cost,
             first_token_ms=measured.first_token_ms if measured else None,
             total_ms=measured.total_ms if measured else self._milliseconds(monotonic()),
             outcome=outcome,
-            status=error.status if isinstance(error, ProviderError) else None,
+            status=status,
             error=type(error).__name__ if error else None,
         )
         try:

@@ -198,7 +198,7 @@ async def test_setting_one_writes_the_explained_file_and_changes_nothing_else_la
         ("model x", "There is no setting model. Did you mean interactions.reasoning.model or "),
         ("display.theme blue", "display.theme must be one of: auto, dark, light, plain."),
         ("display.recap many", "display.recap cannot be many. It means: How many messages show"),
-        ("display.recap 5000", "display.recap must be from 0 to 1000."),
+        ("display.recap 5000", "display.recap must be from 0 to 200."),
         ("display.reply_line maybe", "display.reply_line cannot be maybe."),
         ("providers {", "providers cannot be that."),
         ("default_model gogle:x", 'Unknown provider "gogle". Did you mean google:x?'),

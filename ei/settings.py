@@ -155,9 +155,7 @@ def _settings() -> Iterable[Setting]:
         "",
         ("hidden", "folded", "full"),
     )
-    yield Setting(
-        "display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=200
-    )
+    yield Setting("display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=200)
     yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
     yield Setting(
         "retry.longest_wait", 60, "number", "The longest pause before a further try, in seconds.", low=0, high=3600
@@ -167,9 +165,7 @@ def _settings() -> Iterable[Setting]:
 def _of_a_provider() -> Iterable[Setting]:
     yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
     yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
-    yield Setting(
-        "wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic")
-    )
+    yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
     yield Setting("key", None, "text", "Where its key is: env:NAME. Never the key itself.")
     yield Setting(
         "headers", None, "texts", "Sent with every request; values may be env:NAME, and what is secret must be."

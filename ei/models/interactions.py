@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -21,9 +20,5 @@ class Interaction:
 
 
 REASONING = Interaction("reasoning", "a persona's reply", own_model=True)
-TOOLS = Interaction("tools", "turns that may call tools, structured output")
 SUBAGENTS = Interaction("subagents", "a persona asked by another", own_model=True)
 PLANNING = Interaction("planning", "drafting, deciding whether to speak")
-EMBEDDINGS = Interaction("embeddings", "recall")
-
-INTERACTIONS: Mapping[str, Interaction] = {i.name: i for i in (REASONING, TOOLS, SUBAGENTS, PLANNING, EMBEDDINGS)}

@@ -301,7 +301,7 @@ class Turn:
             with suppress(StorageError):
                 await self._finish(message, State.FAILED, None, f"It could not be saved whole. {exc.sentence}")
         else:
-            if state is State.COMPLETE:
+            if state is State.COMPLETE and plan.speaker.name == plan.owner.name:
                 with suppress(StorageError):
                     await on_database(
                         plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)

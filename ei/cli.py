@@ -174,6 +174,15 @@ def _dispatch(line: CommandLine) -> int:
 def _chat(line: CommandLine) -> int:
     if line.files:
         raise UsageError("-f is for asking, not for the chat.", 'For example: ei ask -f notes.txt "summarise"')
+    if line.json:
+        raise UsageError("--json is for asking and for commands, not for the chat.", 'For example: ei ask --json "hi"')
+    if line.yes:
+        raise UsageError("--yes is for commands, not for the chat.", "For example: ei delete conversation --yes")
+    if line.persona is not None and line.resume is not None:
+        raise UsageError(
+            "-p and --resume exclude each other in the chat: a conversation has its persona.",
+            "Leave one of them out; inside, @NAME asks somebody else.",
+        )
     from ei.app import environment
     from ei.platform import typed_ahead
     from ei.terminal.abilities import is_dumb

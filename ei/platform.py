@@ -220,6 +220,18 @@ def pipe_encoding(environ: Mapping[str, str]) -> str | None:
     return None if sys.platform != "win32" or environ.get("PYTHONIOENCODING") else "utf-8"
 
 
+def wait_for_input(descriptor: int, seconds: float | None = None) -> bool:
+    """Waits until there is something to read, for ever or so long; False when nothing came.
+
+    Windows cannot tell: there it is always True, at once.
+    """
+    if sys.platform == "win32":
+        return True
+    import select
+
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
 def clipboard_commands() -> tuple[tuple[str, ...], ...]:
     """Programs that put what they read on the clipboard, the likeliest first; not all are installed."""
     if sys.platform == "win32":

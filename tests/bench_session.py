@@ -86,7 +86,7 @@ class ScriptedUi:
     def show(self, reply: Reply) -> None:
         self.shown.append(reply)
 
-    def copy(self, text: str) -> bool:
+    async def copy(self, text: str) -> bool:
         self.copied.append(text)
         return True
 

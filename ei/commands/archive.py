@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ei.commands.base import Command, Invocation, Item, Line, Reply, Table
-from ei.commands.conversation import short
 from ei.commands.deletion import DELETE
 from ei.commands.export import as_data, as_markdown, message_data
 from ei.commands.fences import code_blocks
@@ -16,10 +15,12 @@ from ei.commands.finding import PAGE, find_conversation, known_name, on
 from ei.commands.parse import options
 from ei.commands.words import ago, clip, plural
 from ei.errors import ConfigError, UsageError
+from ei.storage.ids import short
 
 if TYPE_CHECKING:
     from ei.conversations.values import Conversation, Hit
     from ei.engine.session import Session
+    from ei.usage.values import Call
 
 KINDS = {"md": "md", "markdown": "md", "json": "json"}
 MOST = 1_000_000
@@ -44,7 +45,8 @@ async def run_history(call: Invocation) -> Reply:
     here = session.conversation.id if session.conversation else ""
     current = session.listed.index(here) if here in session.listed else None
     rows = tuple(_row(session, number, conversation) for number, conversation in enumerate(conversations, 1))
-    table = Table(("", "id", "persona", "age", "messages", "model", "title"), rows, current)
+    columns = ("", "id", "persona", "age", "messages", "model", "title")
+    table = Table(columns, rows, current, spare=("model", "messages", "id"))
     hint = f"{call.typed('history N')} {'prints' if call.shell else 'opens'} one."
     if more:
         hint += f" There are older ones: {call.typed('history --all')}"
@@ -88,7 +90,7 @@ async def run_export(call: Invocation) -> Reply:
         store, conversation = session.services.conversations, await find_conversation(session, words.pop(0))
     conversation = conversation or await session.here()
     messages = await on(store, store.path, conversation.id)
-    data = as_data(conversation, messages)
+    data = as_data(conversation, messages, await _calls(session, conversation))
     typed = " ".join(words)
     kind = kind or ("json" if typed.lower().endswith(".json") else "md")
     text = _as_json(data) if kind == "json" else as_markdown(conversation, messages)
@@ -127,7 +129,7 @@ async def run_copy(call: Invocation) -> Reply:
             raise UsageError(f"/copy {call.text} means nothing.", "Write /copy, /copy code [N] or /copy all.")
     if not text:
         return Reply.line("There is no text to copy.", "warn")
-    if call.ui.copy(text):
+    if await call.ui.copy(text):
         return Reply.line(f"Copied: {plural(len(text), 'character')}.", "good")
     return Reply.line("This terminal has no clipboard that can be reached; /export writes a file.", "warn")
 
@@ -160,7 +162,7 @@ def complete_copy(session: Session, words: Sequence[str]) -> Sequence[tuple[str,
 
 def complete_export(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
     """The two formats; files are offered by whoever asks."""
-    return [("md", "Markdown"), ("json", "JSON, with everything")] if len(words) <= 1 else []
+    return [("md", "Markdown"), ("json", "JSON, with reasoning, tokens, times and costs")] if len(words) <= 1 else []
 
 
 COMMANDS = (
@@ -224,11 +226,18 @@ async def _open(call: Invocation, conversation: Conversation) -> Reply:
     session, saved = call.session, call.session.services.conversations
     if call.shell:
         messages = await on(saved, saved.path, conversation.id)
-        return Reply((Line(as_markdown(conversation, messages).rstrip("\n")),), as_data(conversation, messages))
+        data = as_data(conversation, messages, await _calls(session, conversation))
+        return Reply((Line(as_markdown(conversation, messages).rstrip("\n")),), data)
     if session.incognito:
         raise UsageError("Incognito is on: nothing saved can be gone on with.", "/incognito off, then /history again.")
     await session.resume(conversation.id)
     return Reply(data=as_data(conversation))
+
+
+async def _calls(session: Session, conversation: Conversation) -> dict[str, Call]:
+    """The last call of each reply by the message's id; none of what is not saved, or was copied by a branch."""
+    found = await session.on_main(session.services.calls.calls, conversation=conversation.id, limit=MOST)
+    return {call.message: call for call in reversed(found) if call.message}
 
 
 def _row(session: Session, number: int, conversation: Conversation) -> tuple[str, ...]:

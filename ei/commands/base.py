@@ -24,12 +24,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; a row marked in `current` is the one in use. The last column may wrap."""
+    """Rows under headings; a row marked in `current` is the one in use. The last column may wrap.
+
+    spare: headings of columns that are left out where the window is too narrow, the first one first.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     current: int | None = None
     title: str = ""
+    spare: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class Ui(Protocol):
         """Prints something before the command has ended."""
         ...
 
-    def copy(self, text: str) -> bool:
+    async def copy(self, text: str) -> bool:
         """Puts text on the person's clipboard; False where that is not possible."""
         ...
 

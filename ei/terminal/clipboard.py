@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import shutil
 import subprocess
@@ -14,16 +15,22 @@ _LONGEST = 100_000
 """Terminals drop a longer OSC 52 without a word."""
 
 
-def copy_text(text: str, send: Callable[[str], None] | None = None) -> bool:
-    """Tries the system's programs, then `send` with the sequence that asks the terminal (xterm's OSC 52)."""
-    for command in clipboard_commands():
-        if shutil.which(command[0]) is not None and _runs(command, text):
-            return True
+async def copy_text(text: str, send: Callable[[str], None] | None = None) -> bool:
+    """Tries the system's programs, then `send` with the sequence that asks the terminal (xterm's OSC 52).
+
+    The programs run beside the loop; `send` is called in its thread.
+    """
+    if await asyncio.to_thread(_by_a_program, text):
+        return True
     encoded = base64.b64encode(text.encode("utf-8", errors="replace")).decode("ascii")
     if send is None or len(encoded) > _LONGEST:
         return False
     send(f"\x1b]52;c;{encoded}\x07")
     return True
+
+
+def _by_a_program(text: str) -> bool:
+    return any(shutil.which(command[0]) is not None and _runs(command, text) for command in clipboard_commands())
 
 
 def _runs(command: tuple[str, ...], text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import signal
 import sys
@@ -10,13 +11,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ParamSpec, TextIO, TypeVar
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 
 from ei.commands.base import Choice
 from ei.errors import CancelledError, NeedsAnswerError
+from ei.platform import leaves_in_order, wait_for_input
 from ei.terminal.background import Background
 from ei.terminal.cards import Card, Cards
 from ei.terminal.editor import edit_file, edit_text, editor_command
@@ -24,10 +26,13 @@ from ei.terminal.frames import Status, Tail
 from ei.terminal.pager import Page
 from ei.terminal.scrollback import plain
 
+P = ParamSpec("P")
+T = TypeVar("T")
 COLUMNS = 80
 _QUIET_SECONDS = 0.2
 """The prompt comes back when nothing was printed for so long."""
 
+_CHUNK = 65536
 _LEAVE_SECONDS = 2.0
 _ANSWERS = {"y": True, "yes": True, "/yes": True, "n": False, "no": False, "/no": False}
 
@@ -57,6 +62,7 @@ class LineScreen:
         self._cards = Cards(lambda: None)
         self._asked: asyncio.Future[str] | None = None
         self._lock = asyncio.Lock()
+        self._reading = threading.Lock()
         self._left: asyncio.Event | None = None
         self._prompting: asyncio.TimerHandle | None = None
         self._at_prompt = False
@@ -168,11 +174,11 @@ class LineScreen:
         return int(answer) - 1 if answer.isdecimal() and 0 < int(answer) <= len(pages) else None
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
-        edited = await asyncio.to_thread(edit_text, editor_command(self._editor), text, suffix)
+        edited = await asyncio.to_thread(self._alone, edit_text, editor_command(self._editor), text, suffix)
         return None if edited == text else edited
 
     async def edit_file(self, path: Path) -> None:
-        await asyncio.to_thread(edit_file, editor_command(self._editor), path)
+        await asyncio.to_thread(self._alone, edit_file, editor_command(self._editor), path)
 
     async def run(self) -> None:
         """Reads lines until `exit` or the end of the input."""
@@ -184,7 +190,8 @@ class LineScreen:
             loop.add_signal_handler(signal.SIGINT, self._interrupt)
         self._ask_again()
         try:
-            await self._left.wait()
+            with leaves_in_order(loop, self.exit):
+                await self._left.wait()
         finally:
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.remove_signal_handler(signal.SIGINT)
@@ -198,10 +205,35 @@ class LineScreen:
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         # The loop may be closed by then.
-        with contextlib.suppress(RuntimeError, OSError):
-            for line in iter(self._source.readline, ""):
-                loop.call_soon_threadsafe(self._line, line.rstrip("\r\n"))
+        with contextlib.suppress(RuntimeError):
+            for line in self._lines():
+                loop.call_soon_threadsafe(self._line, line)
             loop.call_soon_threadsafe(self.exit)
+
+    def _lines(self) -> Iterator[str]:
+        """What is typed, line by line, but for what is typed while `_alone` works."""
+        rest, decoder = "", codecs.getincrementaldecoder(self._source.encoding or "utf-8")(errors="replace")
+        # OSError: the terminal went away.
+        with contextlib.suppress(OSError), open(self._source.fileno(), "rb", buffering=0, closefd=False) as source:
+            while True:
+                wait_for_input(source.fileno())
+                with self._reading:
+                    # Whoever held the lock meanwhile may have read it.
+                    if not wait_for_input(source.fileno(), 0):
+                        continue
+                    data = source.read(_CHUNK)
+                if not data:
+                    break
+                *lines, rest = (rest + decoder.decode(data)).split("\n")
+                for line in lines:
+                    yield line.rstrip("\r")
+        if rest:
+            yield rest
+
+    def _alone(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does work that reads the terminal itself, in a thread."""
+        with self._reading:
+            return work(*args, **kwargs)
 
     def _line(self, line: str) -> None:
         self._at_prompt = False
@@ -242,5 +274,6 @@ class LineScreen:
 
     def _write(self, text: str) -> None:
         encoding = self._target.encoding or "utf-8"
-        self._target.write(text.encode(encoding, errors="replace").decode(encoding))
-        self._target.flush()
+        with contextlib.suppress(OSError):  # the terminal went away
+            self._target.write(text.encode(encoding, errors="replace").decode(encoding))
+            self._target.flush()

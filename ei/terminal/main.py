@@ -14,9 +14,10 @@ from ei.app import configuration, environment, persona_to_greet
 from ei.config import ConfigFile
 from ei.terminal.abilities import answers_colours, is_dumb, reflows
 from ei.terminal.background import by_variable
+from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.theme import PLAIN, Background, Depth, Theme, depth_of, theme
-from ei.terminal.width import install
+from ei.terminal.width import install, wrap
 
 if TYPE_CHECKING:
     from ei.terminal.repl import Repl
@@ -107,6 +108,9 @@ class Front:
             await asyncio.gather(loading, return_exceptions=True)
             if self._repl is not None:
                 await self._repl.end()
+            for text in self._early:
+                rows = wrap(safe(f"Not sent: {text}"), max(self.screen.columns, 20))
+                self.screen.commit([self._themes().paint(row, "warn") for row in rows])
         if self._error is not None:
             raise self._error
 
@@ -119,7 +123,8 @@ class Front:
             self._error = exc
             self.screen.exit()
             return
-        for text in self._early:
+        early, self._early = self._early, []
+        for text in early:
             repl.submit(text)
 
     def _build(self, persona: str | None, model: str | None) -> Repl:

@@ -114,8 +114,8 @@ class PlainUi:
             raise NeedsAnswerError("An editor needs a terminal.", "Start ei and use the command there.")
         return editor_command(self._editor)
 
-    def copy(self, text: str) -> bool:
-        return copy_text(text)
+    async def copy(self, text: str) -> bool:
+        return await copy_text(text)
 
 
 class _Silent:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from ei.commands.base import Command, Invocation
-from ei.commands.conversation import short
-from ei.commands.parse import Say, Use, parse_line, words_of
+from ei.commands.parse import Say, parse_line, words_of
 from ei.commands.table import all_commands
 from ei.engine.events import (
     Elsewhere,
@@ -31,8 +31,9 @@ from ei.engine.events import (
     TurnTextWasReasoning,
 )
 from ei.engine.session import Session
-from ei.errors import CancelledError, EiError
+from ei.errors import CancelledError, EiError, StorageError
 from ei.models.interactions import REASONING
+from ei.storage.ids import short
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.suggest import suggester
@@ -47,6 +48,10 @@ HISTORY = 1000
 ORDER_SECONDS = 5.0
 """How long a line may hold up the next one where it neither ends nor waits for somebody."""
 RECLAIM_SECONDS = 15.0
+SEND_SECONDS = 2.0
+"""How long leaving waits for a message that is being stored."""
+NAMES_SECONDS = 1.0
+"""How long names of personas are taken as they were: every drawing needs them, and they stand in files."""
 WELCOMED = "welcomed"
 
 
@@ -74,6 +79,10 @@ class Repl:
         self._suggest = suggester(session, self._commands)
         self._replies: dict[str, Any] = {}
         self._work: asyncio.Queue[str] = asyncio.Queue()
+        self._order: asyncio.Task[None] | None = None
+        self._unsent: dict[asyncio.Task[Any], str] = {}
+        self._names: Mapping[str, str] = {}
+        self._names_until = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._spent = (Spent(), Spent())
         self._limit: int | None = None
@@ -98,7 +107,7 @@ class Repl:
         else:
             await session.open(None, conversation)
         self.begun = True
-        self._start(self._in_order())
+        self._order = self._start(self._in_order())
         self._start(self._after_prompt())
         self._start(self._reclaim())
 
@@ -106,11 +115,15 @@ class Repl:
         """Stops what runs, keeping its text, closes everything, and prints how to come back."""
         session = self.session
         self._ending = True
+        if self._order is not None:
+            self._order.cancel()
+        if self._unsent:
+            await asyncio.wait(tuple(self._unsent), timeout=SEND_SECONDS)
         await self._drop_tasks()
         await session.close()
         await self._drop_tasks()  # those that the last replies began when they ended
-        while not self._work.empty():
-            self._say(f"Not sent: {self._work.get_nowait()}", "warn")
+        for text in (*self._unsent.values(), *(self._work.get_nowait() for _ in range(self._work.qsize()))):
+            self._say(f"Not sent: {text}", "warn")
         if self.begun and session.conversation is not None and not session.incognito:
             self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
         await session.services.providers.close()
@@ -133,8 +146,10 @@ class Repl:
             text = await self._work.get()
             goes_on = asyncio.Event()
             waits = asyncio.ensure_future(goes_on.wait())
+            line = self._start(self._line(text, goes_on.set))
+            self._unsent[line] = text
             await asyncio.wait(
-                {self._start(self._line(text, goes_on.set)), waits},
+                {line, waits},
                 timeout=ORDER_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -145,27 +160,41 @@ class Repl:
         try:
             said = parse_line(text, self._commands, self._people())
         except EiError as exc:
+            self._taken()
             self._echo(text)
             self._complain(exc)
             return
         try:
-            if isinstance(said, Use):
+            if isinstance(said, Say):
+                await self._send(text, said)
+            elif not self._ending:
+                self._taken()
                 self._echo(text)
                 await self._command(said.command, said.text, goes_on)
-            else:
-                await self._send(text, said)
         except EiError as exc:
             self._complain(exc)
         except asyncio.CancelledError:
             raise
         except Exception as exc:
+            self._taken()
             self.failed(exc)
+
+    def _taken(self) -> None:
+        """The line of this task had its effect, or the person was told why not."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._unsent.pop(task, None)
 
     async def _send(self, text: str, said: Say) -> None:
         try:
             await self.session.send(said.text, said.to)
+            self._taken()
         except EiError as exc:
+            if self._ending:  # there is no input line any more: `end` says what was not sent
+                self._complain(exc)
+                return
             # Nothing that was typed is lost: what could not be kept is on the input line again.
+            self._taken()
             self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
             self._complain(exc)
 
@@ -178,6 +207,7 @@ class Repl:
         self._commanding = work = asyncio.ensure_future(command.run(call))
         try:
             reply = await work
+            self._names_until = 0.0
         except CancelledError:
             self._say("Left as it was.", "meta")
             return
@@ -209,11 +239,14 @@ class Repl:
         self._take(GivenBack(await self.session.give_back()))
 
     def _people(self) -> Mapping[str, str]:
-        out: dict[str, str] = {}
-        for persona in self.session.services.library.personas():
-            for name in (persona.name, *persona.aliases):
-                out[name.lower()] = persona.name
-        return out
+        """Names and aliases in lower case, with the persona's name."""
+        if time.monotonic() >= self._names_until:
+            personas = self.session.services.library.personas()
+            self._names = {
+                name.lower(): persona.name for persona in personas for name in (persona.name, *persona.aliases)
+            }
+            self._names_until = time.monotonic() + NAMES_SECONDS
+        return self._names
 
     def history(self) -> Sequence[str]:
         stored = self.session.services.conversations.recent_inputs(HISTORY)
@@ -299,6 +332,7 @@ class Repl:
     def _opened(self, event: Opened) -> None:
         from ei.terminal import replies
 
+        self._names_until = 0.0
         for live in self._replies.values():
             live.hide()
         self.screen.set_tail(None)
@@ -425,11 +459,14 @@ class Repl:
         found = await session.services.chooser.look()
         self._look_at_model()
         await self._count()
-        if session.services.state.get(WELCOMED) is None and not self._typed:
-            from ei.terminal.welcome import welcome
+        state = session.services.state
+        # Where it cannot be read or kept, the next message says so.
+        with contextlib.suppress(StorageError):
+            if await session.on_main(state.get, WELCOMED) is None and not self._typed:
+                from ei.terminal.welcome import welcome
 
-            self.ui.show(welcome(session, found))
-            session.services.state.set(WELCOMED, True)
+                self.ui.show(welcome(session, found))
+                await session.on_main(state.set, WELCOMED, True)
         with contextlib.suppress(EiError):
             name = (await session.resolution()).model.provider
             await asyncio.to_thread(self._load, name)

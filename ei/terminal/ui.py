@@ -79,8 +79,8 @@ class TerminalUi:
 
         self._screen.commit(render_reply(reply, self._screen.columns, self._theme()))
 
-    def copy(self, text: str) -> bool:
-        return copy_text(text, self._screen.send)
+    async def copy(self, text: str) -> bool:
+        return await copy_text(text, self._screen.send)
 
     def _draw(self, page: Page, width: int) -> Sequence[str]:
         from ei.terminal.markdown import render

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.chat.homes import Home, say, shown
 from tests.drive import Terminal
 from tests.wire import Answer, WireServer
@@ -58,6 +60,18 @@ def test_ctrl_c_stops_a_reply_and_what_was_queued_is_shown(talking: Home, server
         t.wait_for("Not sent: and then?")
         t.press("ctrl-d")
         assert t.wait_exit() == 0
+
+
+def test_being_asked_to_end_keeps_the_reply_that_is_under_way(talking: Home, server: WireServer) -> None:
+    server.always(Answer(" ".join(f"word{n}" for n in range(100)), delay=0.05))
+    with lines_only(talking) as t:
+        say(t, "Hello")
+        server.wait_for(1)
+        t.settle(0.4, 1)
+        t.kill(signal.SIGTERM)
+        assert t.wait_exit() == 0
+        assert shown(t, "To come back here: ei --resume")
+    assert [state for role, _, state, _ in talking.messages() if role == "assistant"] == ["cancelled"]
 
 
 def test_a_model_is_picked_by_its_number(talking: Home, server: WireServer) -> None:

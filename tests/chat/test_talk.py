@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.chat.homes import ENDED, Home, ask, ended, prompt_line, say, shown, times, toolbar
 from tests.drive import Terminal
 from tests.wire import Answer, WireServer
@@ -187,6 +189,37 @@ def test_a_conversation_that_is_not_there_is_one_sentence(home: Home) -> None:
         assert t.wait_exit(20) == 2
         assert shown(t, "ei: There is no conversation")
         assert "Traceback" not in "\n".join(t.everything)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("-p", "lena", "--resume", "0123abcd"), "-p and --resume exclude each other"),
+        (("--json",), "--json is for asking and for commands, not for the chat."),
+        (("--yes",), "--yes is for commands, not for the chat."),
+    ],
+)
+def test_an_option_that_the_chat_would_ignore_is_refused(home: Home, arguments: tuple[str, ...], sentence: str) -> None:
+    with home.ei(*arguments, ready=False) as t:
+        assert t.wait_exit(20) == 2
+        assert shown(t, f"ei: {sentence}")
+
+
+def test_a_line_that_was_sent_right_before_leaving_is_kept(talking: Home, server: WireServer) -> None:
+    with talking.ei() as t:
+        t.type("my last words\r\x04")
+        assert t.wait_exit() == 0
+        assert not shown(t, "Not sent")
+    assert [text for role, _, _, text in talking.messages() if role == "user"] == ["my last words"]
+
+
+def test_lines_typed_while_it_cannot_begin_are_shown_again(home: Home) -> None:
+    with home.ei("--resume", "0123abcd", ready=False) as t:
+        t.type("one line\ranother\r")
+        assert t.wait_exit(20) == 2
+        assert shown(t, "Not sent: one line")
+        assert shown(t, "Not sent: another")
+        assert shown(t, "ei: There is no conversation")
 
 
 def test_a_half_typed_line_survives_replies_switches_and_commands_output(talking: Home, server: WireServer) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +63,31 @@ def test_ctrl_c_stops_and_twice_leaves(terminal: Terminal) -> None:
     terminal.wait_for("Ctrl-C again leaves")
     terminal.press("ctrl-c")
     assert terminal.wait_exit() == 0
+
+
+def test_what_is_typed_into_an_editor_is_the_editors(tmp_path: Path) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\nprint('EDITING', flush=True)\n"
+        "pathlib.Path(sys.argv[1]).write_text(input() + ' and ' + input())\n"
+    )
+    with stage("lines", columns=80, rows=60, env={"TERM": "dumb", "EDITOR": f"{sys.executable} {editor}"}) as terminal:
+        enter(terminal, "edit old")
+        terminal.wait_for("EDITING")
+        enter(terminal, "first")
+        enter(terminal, "second")
+        terminal.wait_for("edited 'first and second'")
+        enter(terminal, "third")
+        terminal.wait_for("sent 'third'")
+        assert count(terminal, "sent '") == 1
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_asked_to_end_leaves_in_order(terminal: Terminal, asked: int) -> None:
+    terminal.wait_for(lambda t: t.screen[t.cursor[1]].startswith("you>"))
+    terminal.kill(asked)
+    assert terminal.wait_exit() == 0
+    assert count(terminal, "left in order") == 1
 
 
 def test_the_end_of_the_input_leaves(terminal: Terminal) -> None:

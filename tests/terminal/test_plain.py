@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import stat
@@ -107,20 +108,38 @@ def test_without_any_editor_the_person_is_told_what_to_set(monkeypatch: pytest.M
         editor_command(None)
 
 
-def test_the_clipboard_is_reached_through_a_program_or_through_the_terminal(
+async def test_the_clipboard_is_reached_through_a_program_or_through_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not copy_text("text")
-    assert copy_text("naïve", sent.append)
+    assert not await copy_text("text")
+    assert await copy_text("naïve", sent.append)
     assert sent == ["\x1b]52;c;bmHDr3Zl\x07"]
-    assert not copy_text("x" * 200_000, sent.append)
+    assert not await copy_text("x" * 200_000, sent.append)
     for name in ("xsel", "pbcopy"):
         program = tmp_path / name
         program.write_text(f"#!/bin/sh\n/bin/cat > {tmp_path}/copied\n")
         program.chmod(0o755)
     if os.name == "posix":
-        assert copy_text("naïve ❤", sent.append)
+        assert await copy_text("naïve ❤", sent.append)
         assert (tmp_path / "copied").read_text() == "naïve ❤"
         assert len(sent) == 1
+
+
+async def test_a_slow_clipboard_program_does_not_hold_up_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if os.name != "posix":  # the program is a shell script
+        return
+    go_on = tmp_path / "go-on"
+    for name in ("xsel", "pbcopy"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nuntil [ -e {go_on} ]; do /bin/sleep 0.02; done\n")
+        program.chmod(0o755)
+    copying = asyncio.create_task(copy_text("text"))
+    await asyncio.sleep(0.1)
+    assert not copying.done()
+    go_on.touch()
+    assert await copying

@@ -10,6 +10,7 @@ from ei.commands.models import known_references
 from ei.commands.parse import options, reference_of, words_with_object
 from ei.commands.words import ago, clip, plural
 from ei.errors import UsageError
+from ei.storage.ids import short
 
 if TYPE_CHECKING:
     from ei.conversations.values import Message
@@ -184,11 +185,6 @@ def complete_retry(session: Session, words: Sequence[str]) -> Sequence[tuple[str
     if len(words) >= 2 and words[-2] == "--with":
         return known_references(session)
     return [("--with", "another model")] if len(words) <= 1 else []
-
-
-def short(id: str) -> str:
-    """An id as it is shown and typed: its last characters, since the first ones are the time."""
-    return id[-8:]
 
 
 COMMANDS = (

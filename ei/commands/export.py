@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ei.conversations.values import Conversation, Message
+from ei.usage.values import Call
 
 
 def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
@@ -22,8 +23,13 @@ def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
     return "\n".join(lines)
 
 
-def as_data(conversation: Conversation, messages: Sequence[Message] | None = None) -> dict[str, object]:
-    """The same as one object; `messages` only where they are given."""
+def as_data(
+    conversation: Conversation, messages: Sequence[Message] | None = None, calls: Mapping[str, Call] | None = None
+) -> dict[str, object]:
+    """The same as one object; `messages` only where they are given.
+
+    calls: the call that each reply came from, by the message's id.
+    """
     out: dict[str, object] = {
         "conversation_id": conversation.id,
         "persona": conversation.persona,
@@ -35,7 +41,13 @@ def as_data(conversation: Conversation, messages: Sequence[Message] | None = Non
         "model": conversation.last_model or None,
     }
     if messages is not None:
-        out["messages"] = [message_data(message) for message in messages]
+        out["messages"] = [
+            {
+                **message_data(message),
+                **(call_data((calls or {}).get(message.id)) if message.role == "assistant" else {}),
+            }
+            for message in messages
+        ]
     return out
 
 
@@ -53,6 +65,17 @@ def message_data(message: Message) -> dict[str, object]:
         "status": message.state.value,
         "error": {"message": message.error, "hint": ""} if message.error else None,
         "created_ms": message.created_ms,
+    }
+
+
+def call_data(call: Call | None) -> dict[str, object]:
+    """What a reply took and cost, with the names that `ei ask --json` uses; null is unknown."""
+    counts = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    return {
+        "usage": {**{name: getattr(call, name, None) for name in counts}, "estimated": bool(call and call.estimated)},
+        "cost_usd": None if call is None or call.cost is None else call.cost / 1_000_000_000,
+        "first_token_ms": call and call.first_token_ms,
+        "total_ms": call and call.total_ms,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 
 from ei.conversations import tree
 from ei.conversations.base import StoreBase
@@ -17,29 +16,22 @@ from ei.conversations.rows import (
 )
 from ei.conversations.values import Conversation, PersonaStats
 from ei.errors import NotFoundError, UsageError
-from ei.storage.ids import uuid7
+from ei.storage.ids import SHORTEST_ID, uuid7
 
-SHORTEST_ID = 4
 _ID = re.compile(r"[0-9a-f-]+")
 
 
 class Listing(StoreBase):
     def create(
-        self,
-        persona: str,
-        title: str = "",
-        forked_from: str = "",
-        *,
-        model_here: object | None = None,
-        parameters: Mapping[str, object] | None = None,
+        self, persona: str, title: str = "", forked_from: str = "", *, model_here: object | None = None
     ) -> Conversation:
         """A new empty conversation; it does not become the current one by itself."""
         now = self._now_ms()
         id = uuid7(now)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here, parameters,"
-                " forked_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here, forked_from)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     id,
                     self._owner,
@@ -48,7 +40,6 @@ class Listing(StoreBase):
                     now,
                     now,
                     None if model_here is None else json.dumps(model_here),
-                    json.dumps(dict(parameters or {})),
                     forked_from,
                 ),
             )
@@ -115,21 +106,6 @@ class Listing(StoreBase):
                 "UPDATE persona SET current_conversation = NULL WHERE owner = ? AND name = ?", (self._owner, persona)
             )
 
-    def latest(self) -> Conversation | None:
-        """The conversation that the person was in last (entered or wrote in), None when there is none."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                f"{CONVERSATION_SELECT} WHERE p.owner = ? AND c.key = p.current_conversation"
-                " ORDER BY p.visited_ms DESC, c.key DESC LIMIT 1",
-                (self._owner,),
-            ).fetchone()
-            if row is None:
-                row = connection.execute(
-                    f"{CONVERSATION_SELECT} WHERE c.owner = ? ORDER BY c.updated_ms DESC, c.key DESC LIMIT 1",
-                    (self._owner,),
-                ).fetchone()
-        return None if row is None else conversation_from_row(row)
-
     def list(
         self, persona: str | None = None, limit: int = 50, before_ms: int | None = None, *, empty: bool = False
     ) -> tuple[Conversation, ...]:
@@ -158,10 +134,6 @@ class Listing(StoreBase):
     def set_model_here(self, conversation_id: str, value: object | None) -> None:
         """Sets the model reference of this conversation only, a JSON-ready value; None clears it."""
         self._set(conversation_id, "model_here", None if value is None else json.dumps(value))
-
-    def set_parameters(self, conversation_id: str, parameters: Mapping[str, object]) -> None:
-        """Sets the parameters of this conversation only (temperature, …), replacing those before."""
-        self._set(conversation_id, "parameters", json.dumps(dict(parameters)))
 
     def set_last_model(self, conversation_id: str, model: str) -> None:
         """Remembers which `provider:model` answered last."""
@@ -193,26 +165,6 @@ class Listing(StoreBase):
                 (self._owner,),
             ).fetchall()
         return {str(name): PersonaStats(int(count), int(last)) for name, count, last in rows}
-
-    def rename_persona(self, persona: str, name: str) -> None:
-        """Moves all that was said with and by a persona to another name, which must be free here (UsageError)."""
-        with self._database.transaction() as connection:
-            taken = self._known_persona(connection, name)
-            if taken is not None:
-                if connection.execute("SELECT 1 FROM conversation WHERE persona = ?", (taken,)).fetchone():
-                    raise UsageError(f"There are already conversations with {name}.", "Choose another name.")
-                connection.execute("DELETE FROM persona WHERE key = ?", (taken,))
-            connection.execute("UPDATE persona SET name = ? WHERE owner = ? AND name = ?", (name, self._owner, persona))
-            ours = "conversation IN (SELECT key FROM conversation WHERE owner = ?)"
-            connection.execute(
-                f"UPDATE message SET author = ? WHERE author = ? AND {ours}", (name, persona, self._owner)
-            )
-            connection.execute(
-                f"UPDATE message SET addressee = ? WHERE addressee = ? AND {ours}", (name, persona, self._owner)
-            )
-            connection.execute(
-                "UPDATE calls SET persona = ? WHERE owner = ? AND persona = ?", (name, self._owner, persona)
-            )
 
     def _set(self, conversation_id: str, column: str, value: object) -> None:
         with self._database.transaction() as connection:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ei.messages import Part, Role, reasoning_of, text_of
@@ -92,7 +91,6 @@ class Conversation:
     last_model: str = ""
     can_redo: bool = False
     forked_from: str = ""
-    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -21,10 +21,9 @@ from ei.conversations.rows import (
 from ei.conversations.values import Message, State
 from ei.errors import HeadMovedError, UsageError
 from ei.messages import Part, Role
-from ei.storage.ids import uuid7
+from ei.storage.ids import SHORTEST_ID, uuid7
 
 QUEUED_PARENT = -1
-SHORTEST_ID = 4
 
 
 class Extra(TypedDict, total=False):

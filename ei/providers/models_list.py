@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -245,8 +245,3 @@ def chats(id: str, row: Mapping[str, object]) -> bool:
     if isinstance(outputs, list) and outputs and "text" not in outputs:
         return False
     return not _NO_CHAT_NAME.search(id)
-
-
-def chat_ids(models: Collection[ListedModel]) -> tuple[str, ...]:
-    """The names of those that can be talked with."""
-    return tuple(model.id for model in models if model.chat)

@@ -6,6 +6,9 @@ import os
 import threading
 import time
 
+SHORTEST_ID = 4
+"""Fewest characters of an id's end that are taken for it."""
+
 
 class Stamps:
     """Makes UUIDv7 that only grow (RFC 9562, section 6.2, method 2: a random counter, raised within a millisecond).

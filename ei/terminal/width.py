@@ -1,16 +1,15 @@
 """How many cells a text takes, and where a row of it may end: the one answer that all of the terminal uses.
 
 Terminals draw grapheme clusters (a base character with what joins it: a heart with its variation selector, a family, a
-flag, a keycap), so that is what is measured here, with the tables of `wcwidth`. prompt_toolkit adds up code points and
-rich has tables of its own; `install` makes both agree.
+flag, a keycap), so that is what is measured here, with the tables of `wcwidth`. prompt_toolkit adds up code points;
+`install` makes it agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, lru_cache
-from itertools import pairwise
 
 from wcwidth import iter_graphemes, wcswidth
 
@@ -129,8 +128,8 @@ def chop(text: str, width: int) -> list[str]:
     return rows
 
 
-def install(*, rich: bool = False) -> None:
-    """Makes prompt_toolkit measure as `cell_width` does, and with `rich` also rich. Whoever starts the screen calls it.
+def install() -> None:
+    """Makes prompt_toolkit measure as `cell_width` does. Whoever starts the screen calls it.
 
     prompt_toolkit still walks a text by code points when it lays it out; give it `Clusters` to walk by clusters.
     """
@@ -144,12 +143,6 @@ def install(*, rich: bool = False) -> None:
             return size
 
     utils._CHAR_SIZES_CACHE = Sizes()
-    if rich:
-        from rich import cells
-
-        cells._cell_len = _cells
-        cells.split_graphemes = _spans
-        cells.cached_cell_len.cache_clear()
 
 
 class Clusters(str):
@@ -217,17 +210,3 @@ def _breaks(left: str, right: str) -> bool:
 def _cjk(char: str) -> bool:
     code = ord(char)
     return any(first <= code <= last for first, last in _CJK)
-
-
-def _cells(text: str, unicode_version: str = "auto") -> int:
-    return cell_width(text)
-
-
-def _spans(text: str, unicode_version: str = "auto") -> tuple[list[tuple[int, int, int]], int]:
-    """What rich.cells.split_graphemes gives: (start, end, cells) of each cluster, and all cells."""
-    ends = [0]
-    parts: Iterable[str] = list(clusters(text))
-    for part in parts:
-        ends.append(ends[-1] + len(part))
-    spans = [(start, end, cluster_width(text[start:end])) for start, end in pairwise(ends)]
-    return spans, sum(span[2] for span in spans)

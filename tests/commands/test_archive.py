@@ -113,6 +113,28 @@ async def test_in_a_shell_a_conversation_is_printed_and_given_as_data(tmp_path: 
         assert b.session.persona.name == "mike"
 
 
+async def test_each_reply_says_as_data_what_it_took_with_the_names_of_ask(tmp_path: Path, server: WireServer) -> None:
+    async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+        id = await talk(b, "lena", "rain in the street")
+        (call,) = await b.session.on_main(b.session.services.calls.calls, conversation=id)
+        for line in (f"/history {id}", f"/export json {id}"):
+            data = (await b.command(line, shell=True)).data
+            assert isinstance(data, dict)
+            asked, reply = data["messages"]
+            assert "usage" not in asked
+            assert reply["usage"] == {
+                "input_tokens": call.input_tokens,
+                "cached_tokens": call.cached_tokens,
+                "output_tokens": call.output_tokens,
+                "reasoning_tokens": call.reasoning_tokens,
+                "estimated": call.estimated,
+            }
+            assert reply["usage"]["output_tokens"] > 0
+            assert (reply["first_token_ms"], reply["total_ms"]) == (call.first_token_ms, call.total_ms)
+            assert reply["cost_usd"] == (None if call.cost is None else call.cost / 1e9)
+            assert reply["total_ms"] is not None
+
+
 @pytest.mark.parametrize(
     ("line", "kind", "sentence"),
     [

@@ -94,18 +94,17 @@ def test_nothing_is_taken_back_where_the_person_said_nothing(store: Conversation
 
 
 def test_a_fork_is_a_copy_of_the_path_that_lives_on_its_own(store: ConversationStore) -> None:
-    id = store.create("ei", "Rain", model_here="tier:fast", parameters={"temperature": 1}).id
+    id = store.create("ei", "Rain", model_here="tier:fast").id
     said = talk(store, id, ("a", "b"), ("c", "d"))
     store.add_variant(said[1].id, [TextPart("B")])
     store.choose(said[1].id)
     store.set_last_model(id, "x:y")
     fork = store.fork(id, said[2].id)
-    assert (fork.persona, fork.title, fork.forked_from, fork.model_here, fork.parameters, fork.last_model) == (
+    assert (fork.persona, fork.title, fork.forked_from, fork.model_here, fork.last_model) == (
         "ei",
         "",
         id,
         "tier:fast",
-        {"temperature": 1},
         "x:y",
     )
     path = store.path(fork.id)

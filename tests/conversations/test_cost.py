@@ -28,7 +28,6 @@ WORK: dict[str, Callable[[ConversationStore, str], object]] = {
     "queue": lambda store, id: store.unqueue(store.queue(id, [TextPart("x")]).id),
     "queued": lambda store, id: store.queued(id),
     "list": lambda store, id: store.list(limit=1),
-    "latest": lambda store, id: store.latest(),
     "unread": lambda store, id: store.unread(),
     "reclaim": lambda store, id: store.reclaim(),
     "search": lambda store, id: store.search("word"),

@@ -70,7 +70,7 @@ def test_the_words_of_a_deleted_message_are_in_no_file(store: ConversationStore,
 
 def test_the_words_of_a_deleted_conversation_are_in_no_file(store: ConversationStore, tmp_path: Path) -> None:
     noise(store)
-    id = store.create("ei", f"About {SECRET}", model_here=SECRET, parameters={"stop": SECRET}).id
+    id = store.create("ei", f"About {SECRET}", model_here=SECRET).id
     talk(store, id, (SECRET, f"Ah, {SECRET}!"), (f"{SECRET} " * 2000, "yes"))
     store.undo(id)
     store.queue(id, [TextPart(SECRET)])

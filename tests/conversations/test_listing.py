@@ -13,7 +13,7 @@ from tests.conversations.helpers import Clock, say, stream, talk
 
 
 def test_a_new_conversation_is_empty_and_comes_back_as_it_was_made(store: ConversationStore) -> None:
-    made = store.create("ei", "Rain", model_here={"tier": "fast"}, parameters={"temperature": 0.5})
+    made = store.create("ei", "Rain", model_here={"tier": "fast"})
     assert store.get(made.id) == made
     assert made == Conversation(
         id=made.id,
@@ -26,7 +26,6 @@ def test_a_new_conversation_is_empty_and_comes_back_as_it_was_made(store: Conver
         messages=0,
         unread=0,
         model_here={"tier": "fast"},
-        parameters={"temperature": 0.5},
     )
 
 
@@ -48,14 +47,9 @@ def test_a_name_is_the_title_else_the_first_line_of_the_current_path(store: Conv
 def test_what_is_set_for_one_conversation_is_kept_and_cleared(store: ConversationStore) -> None:
     id = store.create("ei").id
     store.set_model_here(id, "tier:fast")
-    store.set_parameters(id, {"temperature": 1})
     store.set_last_model(id, "local:gemma")
     conversation = store.get(id)
-    assert (conversation.model_here, conversation.parameters, conversation.last_model) == (
-        "tier:fast",
-        {"temperature": 1},
-        "local:gemma",
-    )
+    assert (conversation.model_here, conversation.last_model) == ("tier:fast", "local:gemma")
     store.set_model_here(id, None)
     assert store.get(id).model_here is None
 
@@ -101,26 +95,6 @@ def test_each_persona_has_one_current_conversation(store: ConversationStore) -> 
         store.set_current("lena", ei.id)
 
 
-def test_the_latest_is_where_the_person_was_and_not_where_a_reply_came(store: ConversationStore) -> None:
-    assert store.latest() is None
-    ei, lena = store.create("ei").id, store.create("lena").id
-    latest = store.latest()
-    assert latest is not None
-    assert latest.id == lena
-    store.set_current("ei", ei)
-    say(store, ei, "Hello")
-    reply = stream(store, ei)
-    store.set_current("lena", lena)
-    store.finish(reply.id, State.COMPLETE, [TextPart("Hello!")])
-    latest = store.latest()
-    assert latest is not None
-    assert latest.id == lena
-    say(store, ei, "Are you there?")
-    latest = store.latest()
-    assert latest is not None
-    assert latest.id == ei
-
-
 def test_a_list_gives_the_newest_first_in_pages_and_leaves_out_empty_ones(store: ConversationStore) -> None:
     ids = [store.create("lena" if number % 3 == 0 else "ei").id for number in range(7)]
     for id in ids[:6]:
@@ -158,22 +132,6 @@ def test_stats_count_what_is_not_empty_and_know_the_last_talk(store: Conversatio
     stats = store.stats()
     assert {name: item.conversations for name, item in stats.items()} == {"ei": 2, "lena": 1}
     assert stats["lena"] == PersonaStats(1, int(clock.now * 1000))
-
-
-def test_renaming_a_persona_takes_all_its_words_along(store: ConversationStore) -> None:
-    id, other = store.create("ei").id, store.create("lena").id
-    said = talk(store, id, ("a", "b"))
-    guest = say(store, other, "I am a guest", "assistant", "ei")
-    store.set_current("ei", id)
-    store.create("old")
-    store.rename_persona("ei", "eve")
-    conversation = store.current("eve")
-    assert conversation is not None
-    assert (conversation.id, conversation.persona, store.current("ei")) == (id, "eve", None)
-    assert [store.message(message.id).author for message in (*said, guest)] == ["", "eve", "eve"]
-    assert [hit.persona for hit in store.search("b", persona="eve")] == ["eve"]
-    with pytest.raises(UsageError, match="already conversations with lena"):
-        store.rename_persona("eve", "lena")
 
 
 def test_owners_do_not_see_each_other(store: ConversationStore, database: Database) -> None:

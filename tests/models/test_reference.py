@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ei.errors import UsageError
-from ei.models.reference import ModelId, ProviderNames, nearest, parse, suspicion
+from ei.models.reference import ModelId, ProviderNames, parse, suspicion
 
 NAMES = ProviderNames(
     ("local", "ollama", "openai", "google", "anthropic", "x", "openrouter", "groq"),
@@ -87,8 +87,3 @@ def test_an_object_that_is_no_reference_is_refused(written: object) -> None:
 )
 def test_a_doubled_provider_is_suspicious_and_routers_are_left_alone(written: str, likely: str) -> None:
     assert suspicion(parse(written, NAMES), NAMES) == likely
-
-
-def test_the_nearest_names_are_those_that_contain_each_other() -> None:
-    names = ["gemini-2.5-flash", "gemini-2.5-pro", "gemma-3-12b"]
-    assert nearest("gemini/gemini-2.5-flash", names)[0] == "gemini-2.5-flash"

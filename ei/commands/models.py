@@ -294,7 +294,7 @@ async def _why(session: Session) -> Reply:
         for s in found.steps
     ]
     head = Line(f"{name} answers with {found.model}: the first place that is set wins.")
-    return Reply((head, Table(("", "step", "where", "written", "why"), rows, winner)), data)
+    return Reply((head, Table(("", "step", "where", "written", "why"), rows, winner, spare=("step", "why"))), data)
 
 
 def _as_written(session: Session) -> Table:

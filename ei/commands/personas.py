@@ -155,7 +155,9 @@ async def _list(call: Invocation) -> Reply:
                 "unread": unread,
             }
         )
-    table = Table(("persona", "model", "last talk", "new", "description"), tuple(rows), current)
+    table = Table(
+        ("persona", "model", "last talk", "new", "description"), tuple(rows), current, spare=("last talk", "model")
+    )
     hint = Line(f"{call.typed('persona NAME')} talks with one, {call.typed('persona new NAME')} drafts another.", "dim")
     return Reply((table, *wrong, hint), data)
 

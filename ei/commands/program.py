@@ -184,7 +184,7 @@ def _all(session: Session) -> Reply:
         data[key] = {"value": public, "source": value.source}
     where = Line(f"File: {config.paths.settings}{'' if config.paths.settings.exists() else ' (not there yet)'}", "dim")
     warnings = [Line(text, "warn") for text in config.warnings]
-    return Reply((Table(("setting", "value", "from"), tuple(rows)), where, *warnings), data)
+    return Reply((Table(("setting", "value", "from"), tuple(rows), spare=("from",)), where, *warnings), data)
 
 
 def _one(session: Session, key: str) -> Reply:

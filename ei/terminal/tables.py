@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import compress, zip_longest
 
 from ei.commands.base import Document, Item, Line, Reply, Table
 from ei.terminal import grid
@@ -15,6 +15,8 @@ from ei.terminal.width import cell_width
 
 _LAST = 12
 """Cells that the last column keeps before the others give way too."""
+_EASY = 20
+"""Cells that the last column should have as long as another can be spared."""
 _MARK = "› "
 
 
@@ -50,23 +52,26 @@ def render_line(line: Line, width: int, theme: Theme) -> list[str]:
 def render_table(table: Table, width: int, theme: Theme) -> list[str]:
     """Columns under their headings, the row in use marked and bold; a column with nothing in it is left out.
 
-    Where they do not fit the last column wraps, then the widest ones; where even that is too wide, each row becomes
-    lines of `heading: cell`.
+    Where they do not fit the last column wraps, then the widest ones; then those that can be spared are left out;
+    where even that is too wide, each row becomes lines of `heading: cell`.
     """
     rows = [paint(row) for row in wrapped([(safe(table.title), theme.sgr("title"))], width)] if table.title else []
     if not table.rows:
         return rows
-    table = _without_empty_columns(table)
-    count = max(len(table.columns), *(len(row) for row in table.rows))
-    heads: list[Runs] = [_cell(text, theme.sgr("dim")) for text in _filled(table.columns, count)]
-    body: list[list[Runs]] = []
-    for index, texts in enumerate(table.rows):
-        style = "title" if index == table.current else "plain"
-        body.append([_cell(text, theme.sgr(style)) for text in _filled(texts, count)])
+    whole = table = _chosen(table, [any(cells) for cells in zip_longest(*table.rows, fillvalue="")])
     margin = len(_MARK) if table.current is not None else 0
-    widths = _fit(list(zip(heads, *body, strict=True)), width - margin)
-    if widths is None:
-        return rows + _stacked(table, heads, body, width, theme)
+    spare = [name for name in table.spare if name in table.columns]
+    while True:
+        heads, body = _styled(table, theme)
+        columns = list(zip(heads, *body, strict=True))
+        widths = _fit(columns, width - margin)
+        easy = min(_EASY, max(map(grid.natural, columns[-1])))
+        if widths is not None and (not spare or widths[-1] >= easy):
+            break
+        if not spare:
+            return rows + _stacked(whole, *_styled(whole, theme), width, theme)
+        name = spare.pop(0)
+        table = _chosen(table, [column != name for column in table.columns])
     if any(table.columns):
         rows += [" " * margin + paint(row) for row in grid.row(heads, widths)]
     for index, cells in enumerate(body):
@@ -108,15 +113,23 @@ def _cell(text: str, sgr: str) -> Runs:
     return [(clean, sgr)] if clean else []
 
 
-def _without_empty_columns(table: Table) -> Table:
-    used = [any(cells) for cells in zip_longest(*table.rows, fillvalue="")]
-    if all(used):
-        return table
+def _chosen(table: Table, kept: Sequence[bool]) -> Table:
+    """The table with these columns only."""
     return replace(
         table,
-        columns=tuple(name for name, kept in zip(table.columns, used, strict=False) if kept),
-        rows=tuple(tuple(cell for cell, kept in zip(row, used, strict=False) if kept) for row in table.rows),
+        columns=tuple(compress(table.columns, kept)),
+        rows=tuple(tuple(compress(row, kept)) for row in table.rows),
     )
+
+
+def _styled(table: Table, theme: Theme) -> tuple[list[Runs], list[list[Runs]]]:
+    count = max(len(table.columns), *(len(row) for row in table.rows))
+    heads = [_cell(text, theme.sgr("dim")) for text in _filled(table.columns, count)]
+    body = []
+    for index, texts in enumerate(table.rows):
+        style = "title" if index == table.current else "plain"
+        body.append([_cell(text, theme.sgr(style)) for text in _filled(texts, count)])
+    return heads, body
 
 
 def _filled(texts: tuple[str, ...], count: int) -> tuple[str, ...]:

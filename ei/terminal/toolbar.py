@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from ei.commands.words import money, tokens
 from ei.terminal.width import cell_width, clip
 
+SHORTEST = 12
+"""Cells that a part which is cut must have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -34,28 +37,32 @@ def spent(cost: int, unknown: int) -> str:
 
 def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
     """(style, text) fragments at most `width` cells wide; parts are dropped from the right where they do not fit."""
-    parts = list(_parts(status))
     out: list[tuple[str, str]] = []
-    used = 1
-    for style, text in parts:
-        size = cell_width(text) + (3 if out else 0)
-        if used + size > width:
-            if not out:
-                out.append((style, clip(text, max(width - 1, 1))))
+    room = width - 1
+    for style, *forms in _parts(status):
+        gap = 3 if out else 0
+        fitting = next((form for form in forms if cell_width(form) + gap <= room), "")
+        if not fitting and (not out or room - gap >= SHORTEST):
+            fitting = clip(forms[-1], max(room - gap, 1))
+        if not fitting:
             break
         if out:
             out.append(("class:toolbar", " · "))
-        out.append((style, text))
-        used += size
+        out.append((style, fitting))
+        room -= cell_width(fitting) + gap
+        if fitting not in forms:
+            break
     return [("class:toolbar", " "), *out]
 
 
-def _parts(status: Status) -> Sequence[tuple[str, str]]:
+def _parts(status: Status) -> Sequence[tuple[str, ...]]:
+    """(style, text, a shorter text, …) of each part."""
     plain = "class:toolbar"
-    out = [("class:toolbar class:toolbar.persona", status.persona)]
+    out: list[tuple[str, ...]] = [("class:toolbar class:toolbar.persona", status.persona)]
     if status.incognito:
-        out.append(("class:toolbar class:warn", "incognito: nothing is saved"))
-    out.append((plain, f"{status.model} ({status.why})" if status.why else status.model))
+        out.append(("class:toolbar class:warn", "incognito: nothing is saved", "incognito"))
+    if status.model:
+        out.append((plain, *([f"{status.model} ({status.why})"] if status.why else []), status.model))
     out += [("class:toolbar class:accent", f"{name} ●{count}") for name, count in status.unread.items()]
     out += [(plain, f"{name} …") for name in status.busy]
     if status.context_tokens is not None:

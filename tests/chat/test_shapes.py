@@ -55,7 +55,7 @@ def test_the_toolbar_drops_parts_from_the_right(talking: Home, server: WireServe
         t.wait_for(lambda t: toolbar(t).startswith(" ei · local:tiny (environment)"))
         t.resize(20, 40)
         t.settle()
-        assert toolbar(t) == " ei"
+        assert toolbar(t) == " ei · local:tiny"
         assert prompt_line(t) == ""
 
 

@@ -113,3 +113,11 @@ def test_a_document_is_drawn_in_its_language() -> None:
 def test_a_column_with_nothing_in_it_is_left_out() -> None:
     table = Table(("persona", "new", "text"), (("ei", "", "listens"), ("mike", "", "")))
     assert plain(table) == ["persona  text", "ei       listens", "mike"]
+
+
+def test_columns_that_can_be_spared_are_left_out_where_the_window_is_narrow() -> None:
+    row = ("1", "184ef2fe", "local:google/gemma-3-12b", "A walk in the rain")
+    table = Table(("", "id", "model", "title"), (row,), spare=("model", "id"))
+    assert plain(table)[1] == "1  184ef2fe  local:google/gemma-3-12b  A walk in the rain"
+    assert plain(table, width=40) == ["   id        title", "1  184ef2fe  A walk in the rain"]
+    assert plain(table, width=16) == ["   title", "1  A walk in the", "   rain"]

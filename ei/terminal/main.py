@@ -148,11 +148,13 @@ class Front:
 
     def _prompt(self) -> list[tuple[str, str]]:
         if self._repl is not None:
-            return self._repl.prompt()
+            return self._repl.view.prompt()
         return [(self._themes().persona_style(self._name), self._name), ("class:prompt", " ❯ " if self._name else "❯ ")]
 
     def _toolbar(self, width: int) -> Any:
-        return self._repl.toolbar(width) if self._repl is not None else [("class:toolbar", f" {self._name}"[:width])]
+        return (
+            self._repl.view.toolbar(width) if self._repl is not None else [("class:toolbar", f" {self._name}"[:width])]
+        )
 
     def _submit(self, text: str) -> None:
         if self._repl is not None and self._repl.begun:
@@ -162,7 +164,7 @@ class Front:
 
     def _failed(self, error: BaseException) -> None:
         if self._repl is not None:
-            self._repl.failed(error)
+            self._repl.view.failed(error)
         else:
             self._error = error
             self.screen.exit()

@@ -169,7 +169,6 @@ def run(folder: Path, messages: int, long: int, delete: bool) -> None:
     row(f"open a conversation of {long:,} messages", large, f"ratio {large[1] / small[1]:.2f} (budget 1.5)")
     row("list 50 conversations", measure(store.list))
     row("unread", measure(store.unread))
-    row("latest", measure(store.latest))
     row("500 recent inputs", measure(lambda: store.recent_inputs(500)))
 
     conversation = store.create("ei").id

@@ -44,7 +44,7 @@ async def test_an_editor_needs_a_stdin_that_is_open(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdin", None)  # what Python has for a stream that was closed
     with pytest.raises(NeedsAnswerError, match=r"An editor needs a terminal\.") as raised:
         await PlainUi().edit_file(tmp_path / "file")
-    assert raised.value.exit_code == ExitCode.NEEDS_ANSWER == 4
+    assert raised.value.exit_code is ExitCode.NEEDS_ANSWER
 
 
 def test_a_pipe_gets_text_as_it_is() -> None:

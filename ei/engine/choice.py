@@ -84,9 +84,11 @@ class ModelChooser:
             self._found = await self._look()
         return resolve(candidates, self.names(), self._answering())
 
-    def peek(self, persona: Persona, conversation: Conversation | None, interaction: Interaction) -> Resolution:
+    def peek(
+        self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
+    ) -> Resolution:
         """The same by what was last found to answer, without looking again: for a status line."""
-        return resolve(self.candidates(persona, conversation, interaction), self.names(), self._answering())
+        return resolve(self.candidates(persona, conversation, interaction, request), self.names(), self._answering())
 
     @property
     def found(self) -> Found | None:

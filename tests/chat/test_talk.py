@@ -170,6 +170,7 @@ def test_coming_back_shows_where_the_person_left(talking: Home, server: WireServ
 def test_the_model_of_the_command_line_is_used_for_this_session(talking: Home, server: WireServer) -> None:
     with talking.ei("-p", "mike", "-m", "local:asked") as t:
         t.wait_for("mike ❯")
+        t.wait_for(lambda t: "local:asked (request)" in toolbar(t))
         ask(t, "Hi")
         assert server.last.model == "asked"
 

@@ -46,7 +46,7 @@ def welcome(session: Session, found: Found) -> Reply:
 
 def _advice(session: Session, found: Found, keys: list[tuple[str, str]]) -> str:
     try:
-        now = session.services.chooser.peek(session.persona, None, REASONING)
+        now = session.services.chooser.peek(session.persona, None, REASONING, session.request)
     except EiError as exc:
         return str(exc)
     if now.rank is not Rank.COMPANION:

@@ -64,7 +64,7 @@ def test_a_deletion_waits_for_an_answer_while_typing_goes_on(talking: Home, serv
         ask(t, "The secret word is plover")
         say(t, "/delete conversation")
         t.wait_for("▌ Delete the conversation with ei")
-        assert shown(t, "What goes: 1 conversation, 2 messages.")
+        t.wait_for("What goes: 1 conversation, 2 messages.")
         say(t, "/model")
         t.wait_for("Current model for ei")
         t.type("half a line")

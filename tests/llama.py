@@ -62,7 +62,7 @@ def started_llama(key: str = "", context: int = CONTEXT) -> Iterator[Llama]:
         port = unused.getsockname()[1]
     arguments = [
         executable, "--host", "127.0.0.1", "--port", str(port), "--model", model, "--alias", "tiny",
-        "--ctx-size", str(context), "--threads", "2", "--no-warmup", "--parallel", "2", "--kv-unified",
+        "--ctx-size", str(2 * context), "--threads", "2", "--no-warmup", "--parallel", "2", "--no-kv-unified",
     ]  # fmt: skip
     if key:
         arguments += ["--api-key", key]

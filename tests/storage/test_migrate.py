@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ei.storage.database import Database
 from ei.storage.migrate import MIGRATIONS, SCHEMA_VERSION, statements
+from ei.storage.state import StateStore
 
 OPEN = """
 import sys

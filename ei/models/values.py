@@ -88,3 +88,21 @@ class Change:
     before: str
     after: str
     by: str
+
+
+def dollars(price: int | None) -> str:
+    """A price in nano-dollars as exact dollars, without zeros at the end: `$0.075`; `?` where unknown."""
+    if price is None:
+        return "?"
+    whole, rest = divmod(abs(price), 1_000_000_000)
+    sign = "-" if price < 0 else ""
+    return f"{sign}${whole:,}" + (f".{rest:09}".rstrip("0") if rest else "")
+
+
+def price_text(prices: Prices) -> str:
+    """Prices in a few words: `$3 in, $15 out (genai-prices)`; "" where nothing is known."""
+    if prices.input is None and prices.output is None:
+        return ""
+    cached = "" if prices.cached is None else f", {dollars(prices.cached)} cached"
+    source = f" ({prices.source})" if prices.source else ""
+    return f"{dollars(prices.input)} in{cached}, {dollars(prices.output)} out{source}"

@@ -90,8 +90,9 @@ def difference(
 def merged_model(old: Model | None, provider: str, row: ListedModel, known: LookUp, now_ms: int) -> Model:
     """One model as its provider lists it now. What the list does not say is kept, else taken from the price list."""
     listed = Prices(row.input_price, row.cached_price, row.cache_write_price, row.output_price, "provider", now_ms)
-    unsaid = row.context is None or not _is_whole(listed)
+    unsaid = row.context is None or row.capabilities is None or not _is_whole(listed)
     found = known(ModelId(provider, row.id)) if unsaid else None
+    row = row if found is None else _with_family(row, found)
     context = row.context or (found.context if found else None)
     label = row.label or (found.label if found else "")
     if old is None:
@@ -121,10 +122,10 @@ def merged_model(old: Model | None, provider: str, row: ListedModel, known: Look
         sampling=old.sampling if row.sampling is None else row.sampling,
         chat=row.chat,
         active=True,
-        created_ms=row.created_ms or old.created_ms,
+        created_ms=old.created_ms or row.created_ms,
         shutdown=row.shutdown,
         aliases=row.aliases,
-    )
+    )  # created_ms: Mistral and vLLM say now, every time
     if old.added:
         # The person said what it can; the list only adds to that.
         model = replace(
@@ -158,6 +159,17 @@ def changes_of(old: Model | None, new: Model, now_ms: int, by: str) -> list[Chan
         was, now = (" ".join(sorted(model.by_hand)) for model in (old, new))
         out.append(Change(now_ms, new.id, "set by hand", was, now, by))
     return out
+
+
+def _with_family(row: ListedModel, found: Known) -> ListedModel:
+    """What a list says of abilities is seldom all of them: those of the family are added."""
+    if found.capabilities is None:
+        return row
+    return replace(
+        row,
+        capabilities=found.capabilities | (row.capabilities or frozenset()),
+        sampling=found.sampling if row.sampling is None else row.sampling,
+    )
 
 
 def _prices(old: Prices | None, listed: Prices, found: Known | None, now_ms: int) -> Prices:

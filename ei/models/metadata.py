@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import re
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 
 from ei.messages import Usage
 from ei.models.reference import ModelId
@@ -19,20 +23,52 @@ _PRICE_NAMES = {"x": "x-ai"}
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the offline price list has of a model; context in tokens, None where it does not say."""
+    """What ships with the program about a model; None and "" where it says nothing.
+
+    context: tokens. capabilities, sampling: of its whole family, as its maker documents it.
+    """
 
     label: str = ""
     context: int | None = None
     prices: Prices = field(default_factory=Prices)
+    capabilities: frozenset[str] | None = None
+    sampling: bool | None = None
 
 
 def known(model: ModelId) -> Known | None:
-    """What the offline price list has of a model, None where it does not know it.
+    """What ships with the program about a model, None where nothing does.
 
-    Source: genai-prices, which ships its data. Imports it on first use (heavy unless openai is loaded).
+    Sources: genai-prices, which ships its data (imported on first use, heavy unless openai is loaded), for label,
+    context and prices; abilities.json for what a family can do.
     """
     if model.provider in FREE_PROVIDERS:
         return None
+    capabilities, sampling = abilities_of(model)
+    listed = _in_price_list(model)
+    if listed is None:
+        return None if capabilities is None else Known(capabilities=capabilities, sampling=sampling)
+    return replace(listed, capabilities=capabilities, sampling=sampling)
+
+
+def abilities_of(model: ModelId) -> tuple[frozenset[str] | None, bool | None]:
+    """(capabilities, sampling) of a model's family; None where no family is known."""
+    found: set[str] | None = None
+    sampling = None
+    for pattern, capabilities, takes in shipped_abilities():
+        if pattern.search(str(model)):
+            found = (found or set()) | capabilities
+            sampling = takes if sampling is None else sampling
+    return None if found is None else frozenset(found), sampling
+
+
+@cache
+def shipped_abilities() -> tuple[tuple[re.Pattern[str], frozenset[str], bool | None], ...]:
+    """(pattern of `provider:model`, capabilities, sampling) from abilities.json; all that match count."""
+    rows = json.loads(Path(__file__).with_name("abilities.json").read_text("utf-8"))
+    return tuple((re.compile(row["match"]), frozenset(row["capabilities"]), row.get("sampling")) for row in rows)
+
+
+def _in_price_list(model: ModelId) -> Known | None:
     from datetime import UTC, datetime
 
     from genai_prices.data_snapshot import get_snapshot

@@ -22,6 +22,8 @@ class Endpoint:
     base_url: "" where only the person can know it (azure). needs_key: whether nothing is sent without one.
     local: runs on the person's own machine. example: a model that it plausibly has.
     headers: sent with every request; never a secret.
+    catalogue: path, from the server's root, of a list that tells more than the wire's own; details: path to which one
+    model's name is posted for what that list leaves out. "" where there is none.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Endpoint:
     usage_option: bool = True
     example: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    catalogue: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)

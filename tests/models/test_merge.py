@@ -77,7 +77,8 @@ def test_the_price_list_fills_what_the_provider_does_not_say_and_is_not_asked_ot
         1000,
     )
     asked: list[ModelId] = []
-    rows = [ListedModel("gpt", 7, input_price=1, output_price=2), ListedModel("other", 7)]
+    told = ListedModel("gpt", 7, input_price=1, output_price=2, capabilities=frozenset())
+    rows = [told, ListedModel("other", 7)]
     merge([], {"openai": rows}, lambda id: asked.append(id), 9)
     assert asked == [ModelId("openai", "other")]
 

@@ -24,6 +24,7 @@ from ei.engine.events import (
     TurnText,
     TurnTextWasReasoning,
 )
+from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
 from ei.messages import (
@@ -44,7 +45,6 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
-from ei.models.metadata import cost_of
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -270,7 +270,7 @@ class Turn:
         cost = None
         if self._reply.started or usage.cost is not None:
             # In a thread: the price list is loaded when it is first asked.
-            cost = await asyncio.to_thread(cost_of, plan.resolution.model, usage)
+            cost = await asyncio.to_thread(cost_of_call, self._services, plan.resolution.model, usage)
         outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
         sentence = str(error) if error else ""
         try:

@@ -106,7 +106,7 @@ async def timed(b: Bench) -> tuple[float, float, float, SyncResult]:
 async def main() -> None:
     models = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        variables = {}
+        variables: dict[str, str] = {}
         for index, (name, prefix, base) in enumerate(PROVIDERS):
             delay = SLOWEST * (index + 1) / len(PROVIDERS)
             server = serve(stack, name, models // len(PROVIDERS), delay)

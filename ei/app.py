@@ -29,10 +29,11 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def configuration() -> ConfigFile:
-    """The configuration of this run. Raises ConfigError where a file cannot be read."""
+def configuration(*, mending: bool = False) -> ConfigFile:
+    """The configuration of this run. Raises ConfigError where a file cannot be read, unless it is to be mended now."""
     config = ConfigFile(environment(), Path.cwd())
-    config.current()
+    if not mending:
+        config.current()
     return config
 
 

@@ -47,7 +47,7 @@ def run_command(use: Use) -> int:
 
 
 async def _run(use: Use) -> Reply:
-    services = build(configuration())
+    services = build(configuration(mending=use.command.name == "settings" and use.words[:1] in (("edit",), ("path",))))
     gc.enable()
     try:
         command, words, persona = use.command, use.words, use.persona
@@ -58,7 +58,7 @@ async def _run(use: Use) -> Reply:
         await session.db(session.store.reclaim)
         await _go_to(session, use.resume)
         ui = _ui(services, use)
-        call = Invocation(session, ui, " ".join(use.words), words, yes=use.yes, shell=True)
+        call = Invocation(session, ui, " ".join(words), words, yes=use.yes, shell=True)
         try:
             reply = await command.run(call)
         finally:

@@ -47,10 +47,14 @@ class Llama:
 
 
 def started_llama(key: str = "", context: int = CONTEXT) -> Iterator[Llama]:
-    """Starts a server on a free port and ends it by its process id; skips the test where a person has none."""
+    """Starts a server on a free port and ends it by its process id.
+
+    Skips the test where a person has none; fails it where EI_REQUIRE_LLAMA says that there must be one.
+    """
     executable, model = os.environ.get("EI_LLAMA_SERVER", ""), os.environ.get("EI_LLAMA_MODEL", "")
     if not executable or not model:
-        pytest.skip("no llama.cpp server: EI_LLAMA_SERVER and EI_LLAMA_MODEL are not set")
+        give_up = pytest.fail if os.environ.get("EI_REQUIRE_LLAMA") else pytest.skip
+        give_up("no llama.cpp server: EI_LLAMA_SERVER and EI_LLAMA_MODEL are not set")
     if not Path(executable).exists() or not Path(model).exists():
         pytest.fail(f"EI_LLAMA_SERVER={executable} or EI_LLAMA_MODEL={model} does not exist")
     with socket.socket() as unused:

@@ -31,7 +31,7 @@ def test_rows_that_scrolled_away_are_still_in_everything() -> None:
 def test_a_narrower_window_wraps_long_rows_and_a_wider_one_joins_them() -> None:
     program = "print('a' * 30); print('b'); input()"
     with Terminal([sys.executable, "-c", program], columns=40, rows=10) as terminal:
-        terminal.wait_for("b")
+        terminal.wait_for(lambda t: t.cursor == (0, 2))
         terminal.resize(20, 10)
         assert terminal.screen[:3] == ["a" * 20, "a" * 10, "b"]
         assert terminal.cursor == (0, 3)

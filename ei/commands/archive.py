@@ -84,7 +84,7 @@ async def run_export(call: Invocation) -> Reply:
     if named:
         words.remove(named)
     store, conversation = session.store, None
-    if call.shell and words:
+    if call.shell and words and re.fullmatch(r"[0-9a-fA-F-]+", words[0]):
         store, conversation = session.services.conversations, await find_conversation(session, words.pop(0))
     conversation = conversation or await session.here()
     messages = await on(store, store.path, conversation.id)
@@ -198,7 +198,10 @@ COMMANDS = (
     Command(
         "export",
         "Write this conversation to a file",
-        ("export [md|json] [FILE]  Markdown unless told; a name is made up where none is given",),
+        (
+            "export [md|json] [FILE]  Markdown unless told; a name is made up where none is given",
+            "export ID [FILE]  in a shell: that conversation, printed where no file is named",
+        ),
         run_export,
         "search and files",
         examples=("export", "export talk.json"),
@@ -283,9 +286,10 @@ def _names(session: Session) -> list[tuple[str, str]]:
 
 
 def _as_json(data: object) -> str:
-    import json
+    # Imported here: the shell's module lists all commands, these among them.
+    from ei.commands.shell import json_text
 
-    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    return json_text(data, indent=2) + "\n"
 
 
 def _target(typed: str, name: str) -> Path:

@@ -270,7 +270,7 @@ def fish_script(vocabulary: Mapping[str, Words]) -> str:
     lines = [
         "function __ei_personas",
         "    set -l data $EI_DATA_PATH",
-        '    test -n "$data"; or set data $XDG_DATA_HOME/ei',
+        '    test -n "$data"; or set data "$XDG_DATA_HOME/ei"',
         '    test "$data" != /ei; or set data $HOME/.local/share/ei',
         "    set data (string replace -r '^~' $HOME -- $data)",
         '    test -d "$data"; or set data "$HOME/Library/Application Support/ei"',

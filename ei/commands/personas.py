@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ei.commands.base import Choice, Command, Document, Invocation, Item, Line, Reply, Table
+from ei.commands.base import Command, Document, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
 from ei.commands.words import ago, plural
-from ei.errors import EiError, FileSyntaxError, NeedsAnswerError, UsageError
+from ei.errors import CancelledError, EiError, FileSyntaxError, NeedsAnswerError, UsageError
 from ei.models.interactions import REASONING
 from ei.personas.values import BrokenPersona
 
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from ei.personas.library import Library
     from ei.personas.values import Persona
 
-SAVE = (
-    Choice("yes", "yes", "save it and talk"),
-    Choice("edit", "edit", "open the draft in your editor first"),
-    Choice("no", "no", "throw it away"),
-)
 VERBS = ("new", "edit", "archive", "restore", "clone")
 
 
@@ -176,6 +171,11 @@ async def _new(call: Invocation, words: Sequence[str]) -> Reply:
     session, library = call.session, call.session.services.library
     name = _free_name(library, given.rest[0])
     idea = given.values.get("--idea", "") or " ".join(given.rest[1:])
+    if not idea.strip() and not call.ui.interactive:
+        raise NeedsAnswerError(
+            f"Nobody can be asked here what {name} is like.",
+            f"Say it behind the name: {call.typed(f'persona new {name}')} IDEA",
+        )
     if not idea.strip():
         idea = await call.ui.ask(f"One line about {name}: who is it?")
     if not idea.strip():
@@ -209,7 +209,7 @@ async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
         call.ui.show(Reply.line(where or str(exc), "error"))
 
     while True:
-        key = "yes" if call.yes else await call.ui.choose(f"Save {name}?", SAVE)
+        key = "yes" if call.yes else await _wish(call, name)
         if key == "edit":
             text = await call.ui.edit(text, ".jsonc") or text
             try:
@@ -224,8 +224,17 @@ async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
                 if call.yes:
                     raise
                 complain(exc)
-        else:
+        elif key == "no":
             return None
+
+
+async def _wish(call: Invocation, name: str) -> str:
+    """yes, edit or no; asked in one line, so that the draft above can be read meanwhile."""
+    try:
+        answer = (await call.ui.ask(f"Save {name}? yes, edit or no", "yes")).strip().lower()
+    except CancelledError:
+        return "no"
+    return next((word for word in ("yes", "edit", "no") if answer and word.startswith(answer)), "")
 
 
 async def _edit(call: Invocation, name: str) -> Reply:

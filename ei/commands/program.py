@@ -48,7 +48,7 @@ async def run_help(call: Invocation) -> Reply:
         items.append(Table(("", ""), rows, title=group))
         data += [{"name": c.name, "summary": c.summary, "group": c.group, "usage": list(c.usage)} for c in members]
     items.append(Table(("", ""), KEYS, title="keys"))
-    items.append(Line("/help NAME tells more about one, with examples.", "dim"))
+    items.append(Line("/help COMMAND tells more about one, with examples.", "dim"))
     return Reply(tuple(items), data)
 
 
@@ -111,7 +111,7 @@ COMMANDS = (
     Command(
         "help",
         "What can be typed here",
-        ("help  all commands and keys", "help NAME  one command, with examples"),
+        ("help  all commands and keys", "help COMMAND  that one, with examples"),
         run_help,
         "program",
         aliases=("?", "h"),
@@ -178,9 +178,10 @@ def _all(session: Session) -> Reply:
     rows, data = [], {}
     for key in SETTINGS:
         value = config.value(key)
-        shown = ", ".join(value.value) or "{}" if isinstance(value.value, dict) else _text(value.value)
+        public = _public(key, value.value)
+        shown = ", ".join(public) or "{}" if isinstance(public, dict) else _text(public)
         rows.append((key, shown, value.source))
-        data[key] = {"value": value.value, "source": value.source}
+        data[key] = {"value": public, "source": value.source}
     where = Line(f"File: {config.paths.settings}{'' if config.paths.settings.exists() else ' (not there yet)'}", "dim")
     warnings = [Line(text, "warn") for text in config.warnings]
     return Reply((Table(("setting", "value", "from"), tuple(rows)), where, *warnings), data)
@@ -189,7 +190,8 @@ def _all(session: Session) -> Reply:
 def _one(session: Session, key: str) -> Reply:
     setting = _known(key)
     value = session.services.config.current().value(setting.key)
-    shown = json.dumps(value.value, ensure_ascii=False) if isinstance(value.value, dict) else _text(value.value)
+    public = _public(setting.key, value.value)
+    shown = json.dumps(public, ensure_ascii=False) if isinstance(public, dict) else _text(public)
     where = "the default" if value.source == "default" else f"from {value.source}"
     items: list[Item] = [Line(f"{setting.key}: {shown} ({where})"), Line(setting.meaning, "dim")]
     if setting.choices:
@@ -198,7 +200,7 @@ def _one(session: Session, key: str) -> Reply:
         items.append(Line(f"From {setting.low:g} to {setting.high:g}", "dim"))
     if setting.variable:
         items.append(Line(f"Also: {setting.variable}", "dim"))
-    return Reply(tuple(items), {"value": value.value, "source": value.source})
+    return Reply(tuple(items), {"value": public, "source": value.source})
 
 
 def _set(session: Session, key: str, text: str) -> Reply:
@@ -212,6 +214,8 @@ def _set(session: Session, key: str, text: str) -> Reply:
 
         model = parse(value, session.services.chooser.names())
         value = str(model) if isinstance(value, str) else value
+    if key == "providers":
+        _refuse_keys(value)
     path = session.services.config.paths.settings
     keys = tuple(key.split("."))
 
@@ -223,14 +227,14 @@ def _set(session: Session, key: str, text: str) -> Reply:
     jsonc.update(path, lambda old: jsonc.set_value(old or _written_out(session), keys, value, str(path)), fits)
     session.settings_changed()
     config = session.services.config.current()
-    back = f"its default again: {_text(setting.default)}" if value is None else _text(value)
+    back = f"its default again: {_text(setting.default)}" if value is None else _text(_public(key, value))
     items: list[Item] = [Line(f"{key} is now {back}", "good")]
     now = config.value(key)
     if now.value != (setting.default if value is None else value):
         items.append(Line(f"{now.source} still wins with {_text(now.value)}.", "warn"))
     if key == "default_model" and (variable := config.variable("EI_LLM_MODEL")):
         items.append(Line(f"EI_LLM_MODEL ({variable.source}) still wins with {variable.value}.", "warn"))
-    return Reply(tuple(items), {"key": key, "value": value})
+    return Reply(tuple(items), {"key": key, "value": _public(key, value)})
 
 
 def _value(setting: Setting, text: str) -> object:
@@ -241,13 +245,41 @@ def _value(setting: Setting, text: str) -> object:
         try:
             return jsonc.loads(text)
         except ConfigError as exc:
-            raise UsageError(f"{setting.key} cannot be {text}.", f"It means: {setting.meaning}") from exc
+            shown = "that" if setting.kind == "object" else text  # a key may be in it
+            raise UsageError(f"{setting.key} cannot be {shown}.", f"It means: {setting.meaning}") from exc
     return text
 
 
 def _written_out(session: Session) -> str:
     schemas = session.services.config.paths.schemas
     return settings_text((schemas / "settings.schema.json").as_uri())
+
+
+def _public(key: str, value: object) -> object:
+    """A setting's value as it may be shown: of what providers are sent, references alone."""
+    if key != "providers" or not isinstance(value, dict):
+        return value
+
+    def shown(name: str, inner: object) -> object:
+        if isinstance(inner, dict):
+            return {header: shown("header", text) for header, text in inner.items()}
+        return inner if name not in ("key", "header") or str(inner).startswith("env:") else "[not shown]"
+
+    return {
+        provider: {name: shown(name, inner) for name, inner in fields.items()} if isinstance(fields, dict) else fields
+        for provider, fields in value.items()
+    }
+
+
+def _refuse_keys(providers: object) -> None:
+    """Raises UsageError where a key itself stands in place of a reference to it; it is not repeated."""
+    for name, fields in providers.items() if isinstance(providers, dict) else ():
+        key = fields.get("key") if isinstance(fields, dict) else None
+        if key and not str(key).startswith("env:"):
+            raise UsageError(
+                f"providers.{name}.key must be a reference such as env:WORK_LLM_KEY, never the key itself.",
+                "Set that variable, and name it here.",
+            )
 
 
 def _init(call: Invocation) -> Reply:

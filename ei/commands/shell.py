@@ -33,7 +33,7 @@ OF_COMMANDS = (
 )
 CODES = (
     (ExitCode.OK, "all went well"),
-    (ExitCode.PROVIDER, "the provider or the network failed"),
+    (ExitCode.PROVIDER, "the provider, the network or the database failed"),
     (ExitCode.USAGE, "the command line was not understood"),
     (ExitCode.CONFIG, "settings, a persona file or a missing key"),
     (ExitCode.NEEDS_ANSWER, "an answer was needed and nobody could be asked"),
@@ -74,17 +74,20 @@ def shell_command(name: str) -> Command:
 def as_typed(text: str) -> str:
     """A text that speaks of commands as the chat has them (/model SPEC), for somebody at a shell (ei model SPEC)."""
     names = "|".join(name for command in all_commands() if command.shell for name in (command.name, *command.aliases))
-    return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/.]))", "ei ", text)
+    return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/]|\.\w))", "ei ", text)
 
 
 def json_text(value: object, encoding: str | None = "utf-8", indent: int | None = None) -> str:
-    """A value as JSON that any terminal can show: control characters and those that reorder text are escaped,
-    and so is everything beyond ASCII where the encoding is none of Unicode's."""
+    """A value as JSON that any terminal can show: characters that control it, reorder text or are not seen are
+    escaped, and so is everything beyond ASCII where the encoding is none of Unicode's."""
     import json
 
     unicode = (encoding or "").lower().startswith("utf")
     text = json.dumps(value, ensure_ascii=not unicode, indent=indent, default=str)
-    harmful = "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e0fff]"
+    harmful = (
+        "[\x7f-\x9f\xad\u034f\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+        "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    )
     return re.sub(harmful, lambda match: json.dumps(match[0])[1:-1], text)
 
 

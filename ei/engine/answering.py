@@ -63,6 +63,7 @@ class Answering:
         self._told: dict[str, set[str]] = {}
         self._companion_told = False
         self._closing = False
+        self._sending = asyncio.Lock()
 
     async def send(self, text: str, to: str = "") -> None:
         """Keeps a message and has it answered; while a reply is under way it is queued instead.
@@ -76,8 +77,9 @@ class Answering:
         conversation = await session.ensure_conversation()
         parts = (TextPart(text),)
         guest = speaker.name if speaker.name != session.persona.name else ""
-        if await self.busy(conversation.id):
-            owner = session.services.lease_owner
+        owner = session.services.lease_owner
+        before = await session.db(session.store.queued, conversation.id, owner)
+        if before or await self.busy(conversation.id):
             await session.db(session.store.queue, conversation.id, parts, to=guest, lease_owner=owner)
             await self._publish_queue(conversation.id)
             self._wait_for(conversation.id)
@@ -263,8 +265,7 @@ class Answering:
                 await on_database(session.services.database, session.services.state.set, LAST_USED, ended.turn.model)
             if session.conversation is not None and session.conversation.id == id:
                 await session.refresh()
-                assert session.conversation is not None
-                self.seen_head[id] = session.conversation.head
+                self.seen_head[id] = (await session.db(store.get, id)).head
                 await session.db(store.mark_read, id)
             await session.count_unread()
             await self._next_in_queue(id, complete)
@@ -273,21 +274,22 @@ class Answering:
 
     async def _next_in_queue(self, id: str, complete: bool) -> None:
         session = self._session
-        waiting = await session.db(session.store.queued, id, session.services.lease_owner)
-        if not waiting or self._closing:
-            return
-        if not complete:
-            if session.conversation is not None and session.conversation.id == id:
-                session.publish(GivenBack(await self.give_back()))
-            return
-        conversation = await session.db(session.store.get, id)
-        message = await session.db(session.store.send_queued, waiting[0].id, conversation.head)
-        self.seen_head[id] = message.id
-        owner = session.persona_of(conversation)
-        speaker = session.services.library.find(message.to) if message.to else owner
-        await self._publish_queue(id)
-        session.publish(MessageSent(message))
-        self.start(id, owner, speaker, "guest" if message.to else "message", after(message))
+        async with self._sending:
+            waiting = await session.db(session.store.queued, id, session.services.lease_owner)
+            if not waiting or self._closing or id in self._running:
+                return
+            if not complete:
+                if session.conversation is not None and session.conversation.id == id:
+                    session.publish(GivenBack(await self.give_back()))
+                return
+            conversation = await session.db(session.store.get, id)
+            message = await session.db(session.store.send_queued, waiting[0].id, conversation.head)
+            self.seen_head[id] = message.id
+            owner = session.persona_of(conversation)
+            speaker = session.services.library.find(message.to) if message.to else owner
+            await self._publish_queue(id)
+            session.publish(MessageSent(message))
+            self.start(id, owner, speaker, "guest" if message.to else "message", after(message))
 
     def _wait_for(self, conversation: str) -> None:
         """Sends what waits once a reply that another terminal streams has ended."""

@@ -151,14 +151,20 @@ class Session:
     async def refresh(self) -> None:
         """Reads persona and conversation anew: files edited by hand and other terminals are noticed here."""
         self.persona = self.services.library.get(self.persona.name)
-        if self.conversation is not None:
-            try:
-                self.conversation = await self.db(self.store.get, self.conversation.id)
-            except NotFoundError as exc:
+        before = self.conversation
+        if before is None:
+            return
+        try:
+            now = await self.db(self.store.get, before.id)
+        except NotFoundError as exc:
+            if self._is_front(before.id):
                 await self._front(self.persona, None)
-                raise UsageError(
-                    "This conversation was deleted in another terminal.", "What you say next begins a new one."
-                ) from exc
+            raise UsageError(
+                "This conversation was deleted in another terminal.", "What you say next begins a new one."
+            ) from exc
+        # The person may have gone elsewhere while it was read.
+        if self._is_front(now.id):
+            self.conversation = now
 
     async def moved(self) -> None:
         """Takes note that a command moved the head of the conversation in front."""
@@ -323,16 +329,18 @@ class Session:
         return await on_database(self.store.database, work, *args, **kwargs)
 
     async def _front(self, persona: Persona, conversation: Conversation | None) -> None:
-        self.persona, self.conversation = persona, conversation
-        self.answering.next_request, self.context_tokens = None, None
         if not self.incognito:
             await on_database(self.services.database, self.services.state.set, ACTIVE_PERSONA, persona.name)
-        recap: tuple[Message, ...] = ()
         if conversation is not None:
-            recap = await self.db(self.store.path, conversation.id, limit=RECAP)
-            self.answering.seen_head[conversation.id] = conversation.head
             await self.db(self.store.mark_read, conversation.id)
-        await self.count_unread()
+        unread = {} if self.incognito else await self.db(self.store.unread)
+        recap = await self._recap(conversation.id) if conversation is not None else ()
+        # Nothing is waited for from here to the end of Opened: whoever draws and whoever sends see one front.
+        self.persona, self.conversation = persona, conversation
+        self.answering.next_request, self.context_tokens = None, None
+        self.unread = {name: count for name, count in unread.items() if name != persona.name}
+        if conversation is not None:
+            self.answering.seen_head[conversation.id] = recap[-1].id if recap else conversation.head
         self.publish(
             Opened(
                 persona.name,
@@ -344,6 +352,18 @@ class Session:
         if conversation is not None:
             await self._say_what_changed(conversation)
             await self.answering.bring_back_queue(conversation.id)
+
+    async def _recap(self, conversation: str) -> tuple[Message, ...]:
+        """The newest messages, read while no reply began or ended in that conversation."""
+        while True:
+            before = self.answering.running().get(conversation)
+            recap = await self.db(self.store.path, conversation, limit=RECAP)
+            now = self.answering.running().get(conversation)
+            if (before and before.task) is (now and now.task):
+                return recap
+
+    def _is_front(self, conversation: str) -> bool:
+        return self.conversation is not None and self.conversation.id == conversation
 
     async def _say_what_changed(self, conversation: Conversation) -> None:
         """One line when another model would answer now, before anything is spent."""

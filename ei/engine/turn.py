@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -274,29 +275,29 @@ class Turn:
         outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
         sentence = str(error) if error else ""
         try:
-            stored = await on_database(
-                plan.store.database,
-                plan.store.finish,
-                message.id,
-                state,
-                self._reply.parts(),
-                error=sentence,
-                lease_owner=self._services.lease_owner,
-            )
-            if state is State.COMPLETE:
-                await on_database(
-                    plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)
-                )
+            stored = await self._finish(message, state, self._reply.parts(), sentence)
         except StorageError as exc:
             stored = replace(message, state=state, parts=self._reply.parts(), error=sentence)
-            self._publish(
-                TurnNotice(self._info, f"This reply is on the screen only, it could not be saved: {exc.sentence}")
-            )
+            text = f"This reply is on the screen only, it could not be saved: {exc.sentence}"
+            self._publish(TurnNotice(self._info, text))
+            # A small write may still fit: else the conversation is taken for busy until the lease ends.
+            with suppress(StorageError):
+                await self._finish(message, State.FAILED, None, f"It could not be saved whole. {exc.sentence}")
+        else:
+            if state is State.COMPLETE:
+                with suppress(StorageError):
+                    await on_database(
+                        plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)
+                    )
         await self._record(ENDS[state], outcome, error)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         ended = TurnEnded(self._info, stored, outcome, error)
         self._publish(ended)
         return ended
+
+    async def _finish(self, message: Message, state: State, parts: tuple[Part, ...] | None, error: str) -> Message:
+        store, owner = self._plan.store, self._services.lease_owner
+        return await on_database(store.database, store.finish, message.id, state, parts, error=error, lease_owner=owner)
 
     def _counted(self) -> Usage:
         if self._usage is not None:

@@ -121,7 +121,8 @@ def _steps(candidates: Sequence[Candidate], winner: Candidate | None) -> list[St
             steps.append(_step(candidate, True, "the first that is set"))
             passed = True
         else:
-            steps.append(_step(candidate, False, "something above is set" if passed else "not set"))
+            overruled = passed and candidate.written is not None
+            steps.append(_step(candidate, False, "something above is set" if overruled else "not set"))
     return steps
 
 

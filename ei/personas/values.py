@@ -154,7 +154,7 @@ class _Reader:
                 prefix + key,
                 'text such as "local:google/gemma-3-12b", or an object such as {"exact": "openai:gpt-5-mini"}',
             )
-        return value or None
+        return None if value == "" else value
 
     def models(self, data: Mapping[str, object]) -> Mapping[str, object]:
         written = self.mapping(data, "models")

@@ -21,7 +21,7 @@ from ei.terminal.width import cell_width, chop, clip
 LONG_LINE_ROWS = 4
 """A line of code longer than this many rows is drawn before its end has come."""
 TABLE_PIECE = 40
-"""Rows of a table that are drawn together; the columns of the first piece hold for the rest."""
+"""Rows of a table that are drawn together; the columns of the first piece hold for the rest, as far as it fits them."""
 TABLE_LINE = 4000
 """Characters of a table's line; a longer one is taken apart."""
 MOST_COLUMNS = 40
@@ -241,6 +241,9 @@ class Table:
             self._count = min(MOST_COLUMNS, max(1, len(heads), *(len(row) for row in rows)))
             cells = [_sized(row, self._count) for row in (heads, *rows)]
             self._widths = grid.fit(list(zip(*cells, strict=True)), self._width)
+        elif self._widths is not None and rows:
+            cells = [_sized(row, self._count) for row in rows]
+            self._widths = grid.widened(self._widths, list(zip(*cells, strict=True)), self._width)
         heads = _sized(heads, self._count)
         rows = [_sized(row, self._count) for row in rows]
         if self._widths is None:

@@ -33,9 +33,25 @@ def fit(columns: Sequence[Sequence[Runs]], available: int) -> list[int] | None:
     """
     wanted = [max(1, *map(natural, column)) for column in columns]
     floors = [max(1, *map(longest, column)) for column in columns]
+    return _shared(wanted, floors, available - GAP * (len(columns) - 1))
+
+
+def widened(widths: Sequence[int], columns: Sequence[Sequence[Runs]], available: int) -> list[int]:
+    """Widths for the further rows of a table whose first ones have these: wider where they need it and there is room.
+
+    A column gives way to another only where a word would be broken otherwise.
+    """
+    wanted = [max(width, *map(natural, column)) for width, column in zip(widths, columns, strict=True)]
+    floors = [max(1, *map(longest, column)) for column in columns]
     room = available - GAP * (len(columns) - 1)
+    if sum(wanted) > room and all(floor <= width for floor, width in zip(floors, widths, strict=True)):
+        return list(widths)
+    return _shared(wanted, floors, room) or list(widths)
+
+
+def _shared(wanted: Sequence[int], floors: Sequence[int], room: int) -> list[int] | None:
     if sum(wanted) <= room:
-        return wanted
+        return list(wanted)
     if sum(floors) > room:
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from ei.commands.base import Command, Invocation
@@ -37,14 +37,15 @@ from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.suggest import suggester
 from ei.terminal.theme import Theme
-from ei.terminal.toolbar import Status
+from ei.terminal.toolbar import Status, spent
 from ei.terminal.toolbar import toolbar as draw_toolbar
 from ei.terminal.ui import TerminalUi
 from ei.terminal.width import clip, wrap
+from ei.usage.values import Spent
 
 HISTORY = 1000
-ORDER_SECONDS = 0.5
-"""How long a line may hold up the next one: commands that are quick take effect in the order typed."""
+ORDER_SECONDS = 5.0
+"""How long a line may hold up the next one where it neither ends nor waits for somebody."""
 RECLAIM_SECONDS = 15.0
 WELCOMED = "welcomed"
 
@@ -72,14 +73,17 @@ class Repl:
         self._commands: tuple[Command, ...] = all_commands()
         self._suggest = suggester(session, self._commands)
         self._replies: dict[str, Any] = {}
-        self._work: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._work: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._spent: tuple[int | None, int | None, bool] = (0, 0, False)
+        self._spent = (Spent(), Spent())
         self._limit: int | None = None
         self._typed: list[str] = []
         self._model = ""
         self._waiting = False
-        session.listen(self._take)
+        self._ending = False
+        self._failures: set[str] = set()
+        self._commanding: asyncio.Future[Any] | None = None
+        session.listen(self._hear)
 
     async def begin(self, conversation: str | None = None, *, incognito: bool = False) -> None:
         """Goes to where the conversation is, and takes lines from now on. Raises EiError where it cannot."""
@@ -101,28 +105,43 @@ class Repl:
     async def end(self) -> None:
         """Stops what runs, keeping its text, closes everything, and prints how to come back."""
         session = self.session
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ending = True
+        await self._drop_tasks()
         await session.close()
+        await self._drop_tasks()  # those that the last replies began when they ended
+        while not self._work.empty():
+            self._say(f"Not sent: {self._work.get_nowait()}", "warn")
         if self.begun and session.conversation is not None and not session.incognito:
             self._say(f"To come back here: ei --resume {short(session.conversation.id)}", "meta")
         await session.services.providers.close()
         session.services.database.close()
+
+    async def _drop_tasks(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # What the person does -----------------------------------------------------------------------------------
 
     def submit(self, text: str) -> None:
         """Takes a line; lines take effect in the order typed."""
         self._typed.append(text)
-        self._work.put_nowait(self._line(text))
+        self._work.put_nowait(text)
 
     async def _in_order(self) -> None:
         while True:
-            task = self._start(await self._work.get())
-            await asyncio.wait({task}, timeout=ORDER_SECONDS)
+            text = await self._work.get()
+            goes_on = asyncio.Event()
+            waits = asyncio.ensure_future(goes_on.wait())
+            await asyncio.wait(
+                {self._start(self._line(text, goes_on.set)), waits},
+                timeout=ORDER_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            waits.cancel()
 
-    async def _line(self, text: str) -> None:
+    async def _line(self, text: str, goes_on: Callable[[], None]) -> None:
+        """Does what the line says. goes_on: called where the next line need not wait for the end of this one."""
         try:
             said = parse_line(text, self._commands, self._people())
         except EiError as exc:
@@ -132,7 +151,7 @@ class Repl:
         try:
             if isinstance(said, Use):
                 self._echo(text)
-                await self._command(said.command, said.text)
+                await self._command(said.command, said.text, goes_on)
             else:
                 await self._send(text, said)
         except EiError as exc:
@@ -150,17 +169,23 @@ class Repl:
             self.screen.set_text(text if not self.screen.text else f"{text}\n{self.screen.text}")
             self._complain(exc)
 
-    async def _command(self, command: Command, text: str) -> None:
+    async def _command(self, command: Command, text: str, goes_on: Callable[[], None]) -> None:
         why = command.available(self.session) if command.available else ""
         if why:
             self._say(why, "warn")
             return
-        call = Invocation(self.session, self.ui, text, words_of(text))
+        call = Invocation(self.session, TerminalUi(self.screen, self._theme, goes_on), text, words_of(text))
+        self._commanding = work = asyncio.ensure_future(command.run(call))
         try:
-            reply = await command.run(call)
+            reply = await work
         except CancelledError:
             self._say("Left as it was.", "meta")
             return
+        except asyncio.CancelledError:
+            if work.cancelled() and not self._ending:
+                self._say("Stopped.", "meta")
+                return
+            raise
         self.ui.show(reply)
         self._look_at_model()
 
@@ -169,8 +194,11 @@ class Repl:
         return self._suggest(before)
 
     def interrupt(self) -> bool:
-        """Stops the reply in front, or takes back what waits; False when there was neither."""
+        """Stops the reply in front, or a command, or takes back what waits; False when there was none of it."""
         if self.session.stop():
+            return True
+        if self._commanding is not None and not self._commanding.done() and self.screen.pending_card is None:
+            self._commanding.cancel()
             return True
         if self._waiting:
             self._start(self._give_back())
@@ -193,6 +221,15 @@ class Repl:
 
     # What the session tells ---------------------------------------------------------------------------------
 
+    def _hear(self, event: Event) -> None:
+        try:
+            self._take(event)
+        except Exception as exc:
+            # What cannot be drawn is no fault of the reply, which goes on and is kept; it is said once.
+            if repr(exc) not in self._failures:
+                self._failures.add(repr(exc))
+                self.failed(exc)
+
     def _take(self, event: Event) -> None:
         from ei.terminal import replies
 
@@ -212,20 +249,21 @@ class Repl:
             case TurnTextWasReasoning(turn):
                 self._commit(self._replies[turn.conversation].text_was_reasoning())
             case TurnRetrying(turn, sentence, seconds):
-                self._replies[turn.conversation].waiting(sentence, seconds)
+                live = self._replies[turn.conversation]
+                live.waiting(seconds)
                 if self._is_front(turn.conversation):
-                    self._say(sentence, "warn", indent=self._gutter())
+                    self._commit(live.notice(sentence))
             case TurnNotice(turn, text):
-                self._say(
-                    text if self._is_front(turn.conversation) else f"{turn.speaker}: {text}",
-                    "warn",
-                    indent=self._gutter(),
-                )
+                if self._is_front(turn.conversation):
+                    self._commit(self._replies[turn.conversation].notice(text))
+                else:
+                    self._say(f"{turn.speaker}: {text}", "warn")
             case TurnEnded(turn, message, outcome, error):
                 live = self._replies.pop(turn.conversation)
                 if self._is_front(turn.conversation):
                     self.screen.set_tail(None)
-                    self._commit(live.end(message, outcome, error))
+                    rows = [] if live.shown else live.show(self._gutter(turn.speaker), self.screen.columns)
+                    self._commit([*rows, *live.end(message, outcome, error)])
                 elif error is not None:
                     self._say(f"{turn.speaker}: {error}", "error")
                 self._start(self._count())
@@ -268,7 +306,8 @@ class Repl:
         self._waiting = False
         rows = ["", self._rule(event.persona)]
         recap = int(str(self.session.services.config.last_good().get("display.recap")))
-        shown = [m for m in event.recap if not (m.state.value == "streaming" and event.conversation in self._replies)]
+        live = self._replies.get(event.conversation) if event.conversation else None
+        shown = [m for m in event.recap if live is None or m.id != live.turn.id]
         shown = shown[-recap:] if recap else []
         if event.total > len(shown) and event.total:
             left = event.total - len(shown)
@@ -276,7 +315,6 @@ class Repl:
         gutter = self._gutter(*(message.author for message in shown))
         for message in shown:
             rows += replies.message_rows(self._look(), message, gutter, self.screen.columns)
-        live = self._replies.get(event.conversation) if event.conversation else None
         if live is not None:
             rows += live.show(self._gutter(live.turn.speaker), self.screen.columns)
             self.screen.set_tail(live.tail)
@@ -349,17 +387,16 @@ class Repl:
     def toolbar(self, width: int) -> Any:
         session = self.session
         running = [r.info.speaker for id, r in session.running().items() if r.info and not self._is_front(id)]
-        conversation, today, unknown = self._spent
         model, _, why = self._model.partition("\n")
+        here, today = self._spent
         status = Status(
             session.persona.name,
             model,
             why,
             session.context_tokens,
             self._limit,
-            conversation,
-            today,
-            unknown,
+            spent(here.cost, here.unknown),
+            spent(today.cost, today.unknown),
             session.unread,
             tuple(dict.fromkeys(running)),
             session.incognito,
@@ -416,7 +453,7 @@ class Repl:
             here = None
             if session.conversation is not None and not session.incognito:
                 here = await session.on_main(calls.spent, conversation=session.conversation.id)
-            self._spent = (here.cost if here else 0, today.cost, bool(today.unknown))
+            self._spent = (here or Spent(), today)
             self._limit = await session.context_limit()
             self._look_at_model()
 

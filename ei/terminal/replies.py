@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from time import monotonic
 
 from ei.commands.words import money, tokens
@@ -64,16 +65,22 @@ def message_rows(look: Look, message: Message, gutter: int, width: int) -> list[
         text = f"@{message.to} {message.text}" if message.to else message.text
         return ["", *beside(look, YOU, wrap(safe(text), width - gutter), gutter)]
     out = [""]
+    note = state_note(message)
+    indent = " " * gutter
+    errors = [look.theme.paint(row, "error") for row in wrap(safe(message.error), width - gutter) if row]
     if message.reasoning and look.reasoning != "hidden":
         out += beside(look, message.author, reasoning_rows(look, message.reasoning, None, width - gutter), gutter)
         out += render(message.text, width, look.theme, gutter) if message.text else []
-    else:
+    elif message.text:
         above, first = lead(look, message.author, gutter)
-        out += above + (render(message.text, width, look.theme, gutter, first) if message.text else [first])
-    note = state_note(message)
-    indent = " " * gutter
-    if message.error:
-        out += [indent + look.theme.paint(row, "error") for row in wrap(safe(message.error), width - gutter)]
+        out += above + render(message.text, width, look.theme, gutter, first)
+    elif errors:
+        out += beside(look, message.author, errors, gutter)
+        errors = []
+    else:
+        out += beside(look, message.author, [look.theme.paint(note or "said nothing", "meta")], gutter)
+        note = ""
+    out += [indent + row for row in errors]
     facts = [safe(message.model), note]
     if message.variants > 1:
         facts.append(f"variant {message.variant} of {message.variants}")
@@ -140,7 +147,8 @@ class LiveReply:
         self._reasoning: list[str] = []
         self._began = now()
         self._thought: float | None = None
-        self._waiting: tuple[str, float] | None = None
+        self._next_try = 0.0
+        self._notices: list[str] = []
         self._stream: MarkdownStream | None = None
         self._named = False
         self._gutter = 0
@@ -153,6 +161,11 @@ class LiveReply:
         rows = [""]
         text, self._text = "".join(self._text), []
         return rows + (self.text(text) if text else [])
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is being drawn."""
+        return self._width > 0
 
     def hide(self) -> None:
         """Stops drawing; what comes is kept."""
@@ -170,7 +183,6 @@ class LiveReply:
         if not self._text and self._reasoning:
             self._thought = self._now() - self._began
         self._text.append(delta)
-        self._waiting = None
         if not self._width:
             return []
         rows: list[str] = []
@@ -185,7 +197,6 @@ class LiveReply:
 
     def reasoning(self, delta: str) -> None:
         self._reasoning.append(delta)
-        self._waiting = None
 
     def text_was_reasoning(self) -> list[str]:
         """The text so far was reasoning: a note where it was drawn already."""
@@ -199,30 +210,27 @@ class LiveReply:
         note = self._look().theme.paint("(what stands above was the model's reasoning, not its reply)", "reasoning")
         return [*rows, *self._beside([note, ""])]
 
-    def waiting(self, sentence: str, seconds: float) -> None:
+    def notice(self, text: str) -> list[str]:
+        """Something to be said of the reply: rows at once, or below its text once that has begun."""
+        if self._text:
+            self._notices.append(text)
+            return []
+        return self._told(text) if self._width else []
+
+    def waiting(self, seconds: float) -> None:
         """A further try begins in so many seconds."""
-        self._waiting = (sentence, self._now() + seconds)
-        self._began = self._now() + seconds
+        self._began = self._next_try = self._now() + seconds
 
     def tail(self, columns: int) -> list[str]:
         """Rows that may still change, drawn anew each time."""
         look = self._look()
         self.resize(columns)
-        if self._waiting is not None:
-            sentence, until = self._waiting
-            left = max(until - self._now(), 0.0)
-            return self._beside(
-                [
-                    look.theme.paint(row, "warn")
-                    for row in wrap(f"{safe(sentence)} · {left:.0f} s · Ctrl-C stops", self._room)
-                ],
-                peek=True,
-            )
-        if self._stream is not None and (rows := self._stream.tail()):
-            return rows
+        if (left := self._next_try - self._now()) > 0 and not self._text:
+            line = f"{self._frame()} trying again in {ceil(left)} s · Ctrl-C stops"
+            return self._beside([look.theme.paint(row, "warn") for row in wrap(line, self._room)], peek=True)
         if self._text:
-            return []
-        frame = FRAMES[int(self._now() * 10) % len(FRAMES)]
+            return [*(self._stream.tail() if self._stream is not None else []), *self._held()]
+        frame = self._frame()
         seconds = max(self._now() - self._began, 0.0)
         if self._reasoning and look.reasoning == "full":
             rows = wrap(safe("".join(self._reasoning)[-REASONING_ROWS * columns :].strip()), self._room)[
@@ -240,6 +248,7 @@ class LiveReply:
         if self._stream is None and self._reasoning and look.reasoning != "hidden":
             rows = reasoning_rows(look, "".join(self._reasoning), self._thought, self._room)
         out = rows if self._stream is not None else self._beside(rows)
+        out += self._held()
         if error is not None:
             told = [look.theme.paint(row, "error") for row in wrap(safe(error.sentence), self._room)]
             told += [look.theme.paint(row, "meta") for row in wrap(safe(error.hint), self._room)] if error.hint else []
@@ -248,6 +257,16 @@ class LiveReply:
             line = fact_line(self.turn, message, outcome) if look.reply_line else state_note(message)
             out += self._beside([look.theme.paint(clip(line, self._room), "meta")])
         return out
+
+    def _held(self) -> list[str]:
+        return [row for text in self._notices for row in self._told(text)]
+
+    def _told(self, text: str) -> list[str]:
+        look, indent = self._look(), " " * self._gutter
+        return [indent + look.theme.paint(row, "warn") for row in wrap(safe(text), self._room)]
+
+    def _frame(self) -> str:
+        return FRAMES[int(self._now() * 10) % len(FRAMES)]
 
     @property
     def _room(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import zip_longest
 
 from ei.commands.base import Document, Item, Line, Reply, Table
 from ei.terminal import grid
@@ -45,7 +47,7 @@ def render_line(line: Line, width: int, theme: Theme) -> list[str]:
 
 
 def render_table(table: Table, width: int, theme: Theme) -> list[str]:
-    """Columns under their headings, the row in use marked and bold.
+    """Columns under their headings, the row in use marked and bold; a column with nothing in it is left out.
 
     Where they do not fit the last column wraps, then the widest ones; where even that is too wide, each row becomes
     lines of `heading: cell`.
@@ -53,6 +55,7 @@ def render_table(table: Table, width: int, theme: Theme) -> list[str]:
     rows = [paint(row) for row in wrapped([(safe(table.title), theme.sgr("title"))], width)] if table.title else []
     if not table.rows:
         return rows
+    table = _without_empty_columns(table)
     count = max(len(table.columns), *(len(row) for row in table.rows))
     heads: list[Runs] = [_cell(text, theme.sgr("dim")) for text in _filled(table.columns, count)]
     body: list[list[Runs]] = []
@@ -89,6 +92,17 @@ def render_document(document: Document, width: int, theme: Theme) -> list[str]:
 def _cell(text: str, sgr: str) -> Runs:
     clean = safe(text).replace("\t", " ")
     return [(clean, sgr)] if clean else []
+
+
+def _without_empty_columns(table: Table) -> Table:
+    used = [any(cells) for cells in zip_longest(*table.rows, fillvalue="")]
+    if all(used):
+        return table
+    return replace(
+        table,
+        columns=tuple(name for name, kept in zip(table.columns, used, strict=False) if kept),
+        rows=tuple(tuple(cell for cell, kept in zip(row, used, strict=False) if kept) for row in table.rows),
+    )
 
 
 def _filled(texts: tuple[str, ...], count: int) -> tuple[str, ...]:

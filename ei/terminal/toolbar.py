@@ -11,19 +11,25 @@ from ei.terminal.width import cell_width, clip
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the toolbar says. cost: nano-dollars; model: `provider:model`; why: the word for what chose it."""
+    """What the toolbar says. here, today: what was spent, "" for nothing; why: the word for what chose the model."""
 
     persona: str
     model: str
     why: str = ""
     context_tokens: int | None = None
     context_limit: int | None = None
-    conversation_cost: int | None = 0
-    today_cost: int | None = 0
-    unknown_costs: bool = False
+    here: str = ""
+    today: str = ""
     unread: Mapping[str, int] = field(default_factory=dict)
     busy: tuple[str, ...] = ()
     incognito: bool = False
+
+
+def spent(cost: int, unknown: int) -> str:
+    """Nano-dollars as the toolbar shows them, `?` for calls whose cost nobody knows, "" where nothing was spent."""
+    if not unknown:
+        return money(cost) if cost else ""
+    return f"{money(cost)}+?" if cost else money(None)
 
 
 def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
@@ -55,7 +61,6 @@ def _parts(status: Status) -> Sequence[tuple[str, str]]:
     if status.context_tokens is not None:
         limit = f"/{tokens(status.context_limit)}" if status.context_limit else ""
         out.append((plain, f"{tokens(status.context_tokens)}{limit}"))
-    if status.conversation_cost or status.today_cost or status.unknown_costs:
-        more = "+?" if status.unknown_costs else ""
-        out.append((plain, f"{money(status.conversation_cost)} today {money(status.today_cost)}{more}"))
+    if status.here or status.today:
+        out.append((plain, f"{status.here or money(0)} today {status.today or money(0)}"))
     return out

@@ -17,11 +17,15 @@ from ei.terminal.theme import Theme
 
 
 class TerminalUi:
-    """The Ui of ei.commands.base on a Screen. theme: gives the theme in use now."""
+    """The Ui of ei.commands.base on a Screen.
 
-    def __init__(self, screen: Screen, theme: Callable[[], Theme]) -> None:
+    theme: gives the theme in use now. waits: called where somebody is waited for, so that other lines need not.
+    """
+
+    def __init__(self, screen: Screen, theme: Callable[[], Theme], waits: Callable[[], None] = lambda: None) -> None:
         self._screen = screen
         self._theme = theme
+        self._waits = waits
 
     @property
     def interactive(self) -> bool:
@@ -29,6 +33,7 @@ class TerminalUi:
 
     async def confirm(self, question: str, details: Sequence[str] = ()) -> bool:
         """Waits for the answer on a card; the question stays in the scrollback with it."""
+        self._waits()
         yes = await self._screen.confirm(safe(question), [safe(line) for line in details])
         self._screen.commit([self._theme().paint(f"{safe(question)} {'yes' if yes else 'no'}", "dim")])
         return yes
@@ -37,9 +42,11 @@ class TerminalUi:
         return self._screen.answer_card(yes)
 
     async def ask(self, prompt: str, default: str = "") -> str:
+        self._waits()
         return await self._screen.ask(safe(prompt), default)
 
     async def secret(self, prompt: str) -> str:
+        self._waits()
         return await self._screen.secret(safe(prompt))
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
@@ -47,19 +54,24 @@ class TerminalUi:
             replace(c, label=safe(c.label), detail=safe(c.detail), group=safe(c.group), dimmed=safe(c.dimmed))
             for c in choices
         ]
+        self._waits()
         return await self._screen.choose(safe(title), shown, current)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
+        self._waits()
         return await self._screen.edit(text, suffix)
 
     async def edit_file(self, path: Path) -> None:
+        self._waits()
         await self._screen.edit_file(path)
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         drawn = [pager.Page(f"{safe(title)} · {safe(page.title)}", partial(self._draw, page)) for page in pages]
+        self._waits()
         return await self._screen.browse(drawn, index)
 
     def progress(self, label: str) -> AbstractContextManager[Progress]:
+        self._waits()
         return self._screen.status(safe(label))
 
     def show(self, reply: Reply) -> None:

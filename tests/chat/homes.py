@@ -57,11 +57,22 @@ class Home:
         }
 
     def ei(
-        self, *arguments: str, columns: int = 100, rows: int = 40, reflow: bool = True, ready: bool = True, **more: str
+        self,
+        *arguments: str,
+        columns: int = 100,
+        rows: int = 40,
+        ready: bool = True,
+        most_bytes: int | None = None,
+        **more: str,
     ) -> Terminal:
-        """Starts the chat. ready: waits until the conversation is open; more: variables."""
+        """Starts the chat. ready: waits until the conversation is open; more: variables.
+
+        most_bytes: what a file may grow to, as on a disk that becomes full.
+        """
         command = [sys.executable, "-m", "ei", *arguments]
-        terminal = Terminal(command, columns, rows, self.environment(**more), self.path, reflow=reflow)
+        if most_bytes is not None:
+            command = ["/bin/sh", "-c", f'ulimit -f {most_bytes // 512}; exec "$@"', "sh", *command]
+        terminal = Terminal(command, columns, rows, self.environment(**more), self.path)
         if ready:
             try:
                 terminal.wait_for(is_open, 20)
@@ -102,12 +113,8 @@ def ask(terminal: Terminal, text: str, timeout: float = 20) -> None:
 
 
 def shown(terminal: Terminal, text: str) -> bool:
-    """Whether a text is on the screen or above it; rows that were wrapped are read as one."""
-    return squeezed(text) in squeezed(" ".join(terminal.everything))
-
-
-def squeezed(text: str) -> str:
-    return " ".join(text.split())
+    """Whether a text is on the screen or above it, wherever its rows were wrapped."""
+    return "".join(text.split()) in "".join("".join(terminal.everything).split())
 
 
 def times(terminal: Terminal, text: str) -> int:

@@ -29,7 +29,7 @@ def test_a_settings_file_broken_by_hand_is_said_and_what_was_typed_stays(talking
         ask(t, "one")
         talking.settings.write_text('{ "default_model": }')
         say(t, "two")
-        t.wait_for("settings.jsonc, line 1, column")
+        t.wait_for(lambda t: shown(t, "settings.jsonc, line 1, column"))
         talking.settings.write_text("{}")
         t.settle()
         say(t, "" if prompt_line(t) == "two" else "/retry")

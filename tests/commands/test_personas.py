@@ -99,8 +99,7 @@ async def test_a_new_persona_is_drafted_by_the_planning_model_shown_edited_and_s
             tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="local:base", EI_MODEL_PLANNING="local:plans"
         ) as b:
             await b.command("/settings interactions.planning.temperature 1.5")
-            b.ui.texts = ["a calm pilot"]
-            b.ui.keys = ["edit", "yes"]
+            b.ui.texts = ["a calm pilot", "edit", "yes"]
             b.ui.edits = ['{ "short_description": "A calm pilot of small planes." }\n']
             told = await said(b, "/persona new Ada")
             assert told == "ada is here: A calm pilot of small planes."
@@ -125,7 +124,7 @@ async def test_no_throws_the_draft_away_and_an_idea_may_stand_behind_the_name(tm
     with WireServer() as server:
         server.reply(json.dumps(DRAFT))
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
-            b.ui.keys = ["no", None]
+            b.ui.texts = ["no", "n"]
             assert await said(b, "/persona new ada a calm pilot's friend") == "ada was not saved."
             assert "Idea: a calm pilot's friend" in server.chats[-1].messages[-1][1]
             assert await said(b, '/persona new ada --idea "quiet"') == "ada was not saved."
@@ -137,7 +136,7 @@ async def test_a_mistake_in_the_edited_draft_is_told_and_nothing_written_is_lost
     with WireServer() as server:
         server.reply(json.dumps(DRAFT))
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
-            b.ui.keys = ["edit", "yes", "edit", "yes"]
+            b.ui.texts = ["edit", "yes", "edit", "yes"]
             b.ui.edits = ['{ "short_description": "mine" ', '{ "short_description": "mine" }']
             assert await said(b, "/persona new ada a pilot") == "ada is here: mine"
             told = [text_of(reply) for reply in b.ui.shown[1:]]
@@ -171,14 +170,14 @@ async def test_where_the_model_cannot_draft_the_idea_itself_becomes_the_draft(
     with WireServer() as server:
         server.always(behaviour)
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
-            b.ui.keys = ["yes"]
+            b.ui.texts = ["yes"]
             assert await said(b, "/persona new ada A calm pilot.") == "ada is here: A calm pilot."
             assert text_of(b.ui.shown[0]).startswith(problem)
 
 
 async def test_the_companion_says_that_it_cannot_draft(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        b.ui.keys = ["yes"]
+        b.ui.texts = ["yes"]
         assert await said(b, "/persona new ada A calm pilot.") == "ada is here: A calm pilot."
         assert text_of(b.ui.shown[0]) == (
             "The built-in companion cannot invent a persona: this is a plain draft of your idea."
@@ -405,3 +404,13 @@ async def test_completion_knows_what_each_word_may_be(tmp_path: Path) -> None:
         assert "otto" in dict(complete_persona(b.session, ("edit", "")))
         assert complete_persona(b.session, ("clone", "x", "-")) == [("--with-history", "its conversations too")]
         assert complete_persona(b.session, ("new", "")) == []
+
+
+async def test_without_anybody_to_ask_and_without_an_idea_the_refusal_says_where_to_write_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        b.ui.interactive = False
+        with pytest.raises(NeedsAnswerError) as caught:
+            await b.command("/persona new ada", shell=True)
+        assert str(caught.value) == (
+            "Nobody can be asked here what ada is like. Say it behind the name: ei persona new ada IDEA"
+        )

@@ -35,6 +35,12 @@ def test_the_first_place_that_is_set_wins_over_all_below(first: int) -> None:
     )
 
 
+def test_below_the_winner_only_what_is_set_is_overruled() -> None:
+    written = [None, None, "openai:a", None, "openai:b", *[None] * (len(PLACES) - 5)]
+    reasons = [step.reason for step in resolve(candidates(*written), NAMES, Answering()).steps]
+    assert reasons[2:6] == ["the first that is set", "not set", "something above is set", "not set"]
+
+
 NOTHING = candidates(*[None] * len(PLACES))
 
 

@@ -108,3 +108,8 @@ def test_a_document_is_drawn_in_its_language() -> None:
     coloured = render_reply(Reply((code,)), 60, theme())
     assert coloured[1] == "  \x1b[3;38;5;247m// why\x1b[0m"
     assert plain(Document("a *b*\n c", "text")) == ["a *b*", " c"]
+
+
+def test_a_column_with_nothing_in_it_is_left_out() -> None:
+    table = Table(("persona", "new", "text"), (("ei", "", "listens"), ("mike", "", "")))
+    assert plain(table) == ["persona  text", "ei       listens", "mike"]

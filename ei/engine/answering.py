@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -60,6 +61,7 @@ class Answering:
         self.next_request: object | None = None
         self._running: dict[str, Running] = {}
         self._waiters: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[TurnEnded]] = set()
         self._told: dict[str, set[str]] = {}
         self._companion_told = False
         self._closing = False
@@ -142,7 +144,8 @@ class Answering:
         self._closing = True
         for waiter in self._waiters.values():
             waiter.cancel()
-        await asyncio.gather(self.stop_all(), *self._waiters.values(), return_exceptions=True)
+        await self.stop_all()
+        await asyncio.gather(*self._tasks, *self._waiters.values(), return_exceptions=True)
 
     async def bring_back_queue(self, conversation: str) -> None:
         session = self._session
@@ -200,6 +203,8 @@ class Answering:
             request, self.next_request = self.next_request or self._session.request, None
         task = asyncio.create_task(self._answer(conversation, owner, speaker, trigger, place, asked, request))
         self._running[conversation] = Running(None, task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_retrieve)
 
     async def _answer(
@@ -234,8 +239,13 @@ class Answering:
             turn = Turn(session.services, plan, self._publish_turn, self._told.setdefault(id, set()))
             ended = await turn.run()
             return ended
-        except EiError as exc:
-            session.publish(Refused(id, speaker.name, exc))
+        except asyncio.CancelledError:
+            if not self._closing:
+                session.tell(f"Stopped before {speaker.name} was asked. /retry asks again.")
+            raise
+        except Exception as exc:
+            error = exc if isinstance(exc, EiError) else _unexpected(session, exc)
+            session.publish(Refused(id, speaker.name, error))
             raise
         finally:
             self._running.pop(id, None)
@@ -340,6 +350,12 @@ def after(message: Message) -> Place:
         raise StorageError("Another terminal keeps writing to this conversation.", "Try /retry in a moment.")
 
     return place
+
+
+def _unexpected(session: Session, exc: Exception) -> EiError:
+    """The last line of defence: one sentence for the person, the rest for the log."""
+    session.services.log("".join(traceback.format_exception(exc)))
+    return EiError(f"Something went wrong in ei itself: {type(exc).__name__}.", "The details are in its log.")
 
 
 def _retrieve(task: asyncio.Task[TurnEnded]) -> None:

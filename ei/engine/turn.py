@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Any, TypeVar
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
@@ -52,6 +53,8 @@ from ei.providers.estimate import estimate_tokens
 from ei.providers.retry import stream_with_retries
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
+
+T = TypeVar("T")
 
 SAVE_SECONDS = 0.7
 LEASE_MS = 15_000
@@ -106,7 +109,7 @@ class Turn:
     async def run(self) -> TurnEnded:
         """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
         plan = self._plan
-        message = await on_database(plan.store.database, plan.place)
+        message, stopped = await _to_its_end(on_database(plan.store.database, plan.place))
         info = TurnInfo(
             message.id,
             plan.conversation.id,
@@ -122,6 +125,8 @@ class Turn:
         keeper = asyncio.create_task(self._keep(message.id))
         state, error = State.COMPLETE, None
         try:
+            if stopped:
+                raise asyncio.CancelledError
             await self._stream(message)
         except asyncio.CancelledError:
             state = State.CANCELLED
@@ -137,7 +142,8 @@ class Turn:
             )
         finally:
             keeper.cancel()
-        return await self._end(message, state, error)
+        ended, _ = await _to_its_end(self._end(message, state, error))
+        return ended
 
     # The stream ---------------------------------------------------------------------------------------------
 
@@ -418,6 +424,20 @@ def _shorter(sent: Fitted, error: TooLongError) -> int:
     if error.limit and error.asked and error.asked > error.limit:
         return max(int(sent.tokens * error.limit / error.asked * 0.85), 1)
     return max(int(sent.tokens * 0.6), 1)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:
+    """Runs what must not be left half done, and tells whether somebody tried to stop it meanwhile."""
+    task = asyncio.ensure_future(work)
+    stopped = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            stopped = True
+        except Exception:
+            break
+    return task.result(), stopped
 
 
 def _listed(value: object) -> list[object]:

@@ -201,12 +201,16 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A call failed before its first token and is tried again in `seconds`; attempt counts from 2."""
+    """A call failed before its first token and is tried again in `seconds`; attempt counts from 2.
+
+    status: the HTTP status that it was answered with, None where nothing was answered.
+    """
 
     sentence: str
     seconds: float
     attempt: int
     attempts: int
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

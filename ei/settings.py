@@ -10,9 +10,7 @@ from typing import Literal
 
 from ei.errors import ConfigError
 
-Kind = Literal["reference", "text", "choice", "flag", "count", "number", "object"]
-
-INTERACTION_NAMES = ("reasoning", "tools", "subagents", "planning", "embeddings")
+Kind = Literal["reference", "text", "texts", "choice", "flag", "count", "number", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,9 @@ class Setting:
                 return "" if isinstance(value, bool) else "must be true or false"
             case "object":
                 return "" if isinstance(value, dict) else "must be an object in braces"
+            case "texts":
+                fits = isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values())
+                return "" if fits else "must be an object in braces whose values are texts"
             case _:
                 if isinstance(value, bool) or not isinstance(value, int if self.kind == "count" else int | float):
                     return "must be a whole number" if self.kind == "count" else "must be a number"
@@ -86,10 +87,8 @@ def _settings() -> Iterable[Setting]:
     )
     for name, meaning in (
         ("reasoning", "a persona's reply"),
-        ("tools", "turns that may call tools"),
         ("subagents", "a persona asked by another"),
         ("planning", "drafting a persona, deciding whether to speak"),
-        ("embeddings", "recall"),
     ):
         yield Setting(
             f"interactions.{name}.model",
@@ -156,9 +155,7 @@ def _settings() -> Iterable[Setting]:
         "",
         ("hidden", "folded", "full"),
     )
-    yield Setting(
-        "display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=1000
-    )
+    yield Setting("display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=200)
     yield Setting(
         "models.sync",
         True,
@@ -172,28 +169,60 @@ def _settings() -> Iterable[Setting]:
     )
 
 
+def _of_a_provider() -> Iterable[Setting]:
+    yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
+    yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
+    yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
+    yield Setting("key", None, "text", "Where its key is: env:NAME. Never the key itself.")
+    yield Setting(
+        "headers", None, "texts", "Sent with every request; values may be env:NAME, and what is secret must be."
+    )
+    yield Setting("enabled", True, "flag", "Whether it may be used.")
+
+
 SETTINGS: Mapping[str, Setting] = {setting.key: setting for setting in _settings()}
+OF_A_PROVIDER: Mapping[str, Setting] = {setting.key: setting for setting in _of_a_provider()}
+"""What each object in `providers` may hold."""
 
 
 def check(data: Mapping[str, object], path: Path | str) -> list[str]:
-    """Warnings about keys that mean nothing. Raises ConfigError for a value that does not fit its setting."""
+    """Warnings about keys that mean nothing. Raises ConfigError for a value that does not fit its setting.
+
+    No value is repeated: a key may stand where it should not.
+    """
     warnings: list[str] = []
     known = set(SETTINGS)
     parents = {key.rsplit(".", n)[0] for key in known for n in range(1, key.count(".") + 1)}
+
+    def refuse(key: str, problem: str) -> None:
+        if problem:
+            raise ConfigError(f"{path}: {key} {problem}.", "Mend it with: ei settings edit")
+
+    def provider(value: Mapping[str, object], prefix: str) -> None:
+        for name, inner in value.items():
+            if name in OF_A_PROVIDER:
+                refuse(prefix + name, OF_A_PROVIDER[name].problem(inner))
+            else:
+                near = _nearest(name, OF_A_PROVIDER, prefix)
+                warnings.append(f"settings.jsonc: {prefix}{name} is not a setting{near}")
 
     def walk(value: Mapping[str, object], prefix: str) -> None:
         for name, inner in value.items():
             key = prefix + name
             if key in known:
-                problem = SETTINGS[key].problem(inner)
-                if problem:
-                    raise ConfigError(f"{path}: {key} {problem}.", "Mend it with: ei settings edit")
+                refuse(key, SETTINGS[key].problem(inner))
+                for own, held in inner.items() if key == "providers" and isinstance(inner, dict) else ():
+                    if not isinstance(held, dict):
+                        refuse(f"{key}.{own}", "must be an object in braces")
+                    else:
+                        provider(held, f"{key}.{own}.")
             elif key in parents:
                 if inner is None:
                     continue
                 if not isinstance(inner, dict):
-                    raise ConfigError(f"{path}: {key} must be an object in braces.", "Mend it with: ei settings edit")
-                walk(inner, key + ".")
+                    refuse(key, "must be an object in braces")
+                else:
+                    walk(inner, key + ".")
             elif name != "$schema":
                 warnings.append(f"settings.jsonc: {key} is not a setting{_nearest(key, known | parents)}")
 
@@ -256,7 +285,9 @@ def _schema_of(setting: Setting) -> dict[str, object]:
         case "flag":
             shape = {"type": ["boolean", "null"]}
         case "object":
-            shape = {"type": ["object", "null"], "additionalProperties": _PROVIDER_SCHEMA}
+            shape = {"type": ["object", "null"], "additionalProperties": _schema_of_a_provider()}
+        case "texts":
+            shape = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
         case _:
             shape = {
                 "type": ["integer" if setting.kind == "count" else "number", "null"],
@@ -266,25 +297,10 @@ def _schema_of(setting: Setting) -> dict[str, object]:
     return {"description": setting.meaning, **shape, "default": setting.default}
 
 
-_PROVIDER_SCHEMA: dict[str, object] = {
-    "type": "object",
-    "properties": {
-        "base_url": {"type": "string", "description": "Where it answers, with /v1 where it has one."},
-        "wire": {"enum": ["openai", "anthropic"], "description": "Which API it speaks; openai unless told."},
-        "key": {
-            "type": "string",
-            "pattern": "^env:",
-            "description": "Where its key is: env:NAME. Never the key itself.",
-        },
-        "headers": {
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "description": "Sent with every request; values may be env:NAME.",
-        },
-        "enabled": {"type": "boolean"},
-    },
-    "additionalProperties": False,
-}
+def _schema_of_a_provider() -> dict[str, object]:
+    shapes = {name: _schema_of(setting) for name, setting in OF_A_PROVIDER.items()}
+    shapes["key"]["pattern"] = "^env:"
+    return {"type": "object", "properties": shapes, "additionalProperties": False}
 
 
 def _lines(tree: Mapping[str, object], depth: int) -> list[str]:
@@ -308,8 +324,8 @@ def _lines(tree: Mapping[str, object], depth: int) -> list[str]:
     return out
 
 
-def _nearest(key: str, known: Iterable[str]) -> str:
+def _nearest(key: str, known: Iterable[str], prefix: str = "") -> str:
     import difflib
 
     near = difflib.get_close_matches(key, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else "."
+    return f"; did you mean {prefix}{near[0]}?" if near else "."

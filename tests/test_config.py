@@ -96,6 +96,11 @@ def test_an_edit_by_hand_is_noticed_at_the_next_look(home: dict[str, str]) -> No
         ('{"retry": {"attempts": true}}', "retry.attempts must be a whole number"),
         ('{"display": 3}', "display must be an object in braces"),
         ('{"default_model": 3}', "default_model must be a model reference"),
+        ('{"providers": {"lab": "http://x"}}', "providers.lab must be an object in braces"),
+        ('{"providers": {"lab": {"base_url": 5}}}', "providers.lab.base_url must be a text"),
+        ('{"providers": {"lab": {"wire": "soap"}}}', "providers.lab.wire must be one of: openai, anthropic"),
+        ('{"providers": {"lab": {"enabled": "no"}}}', "providers.lab.enabled must be true or false"),
+        ('{"providers": {"lab": {"headers": {"X-A": 5}}}}', "must be an object in braces whose values are texts"),
         ("[]", "settings must be one object"),
     ],
 )
@@ -122,12 +127,21 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_one(home: dict[str, str]) 
     assert warnings == ("settings.jsonc: display.kyes is not a setting; did you mean display.keys?",)
 
 
+def test_an_unknown_key_of_a_provider_is_a_warning_with_the_nearest_one(home: dict[str, str]) -> None:
+    settings(home, '{"providers": {"openai": {"baseurl": "x", "keys": "sk-1", "timeout": 5, "label": "Ours"}}}')
+    assert ConfigFile(home, None).current().warnings == (
+        "settings.jsonc: providers.openai.baseurl is not a setting; did you mean providers.openai.base_url?",
+        "settings.jsonc: providers.openai.keys is not a setting; did you mean providers.openai.key?",
+        "settings.jsonc: providers.openai.timeout is not a setting.",
+    )
+
+
 def test_the_written_out_settings_file_has_every_key_and_changes_nothing() -> None:
     text = settings_text()
     shown = [key for key in SETTINGS if f'"{key.split(".")[-1]}"' in text]
     assert shown == list(SETTINGS)
     assert json5.loads(text) == {
-        "interactions": {"reasoning": {}, "tools": {}, "subagents": {}, "planning": {}, "embeddings": {}},
+        "interactions": {"reasoning": {}, "subagents": {}, "planning": {}},
         "display": {},
         "models": {},
         "retry": {},

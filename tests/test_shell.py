@@ -289,7 +289,7 @@ def test_on_a_terminal_a_persona_is_drafted_in_a_talk(ei: Ei, server: WireServer
     with at_terminal(ei, "persona", "new", "ada") as terminal:
         terminal.wait_for("who is it?")
         terminal.type("a calm pilot\r")
-        terminal.wait_for("Save ada?")
+        terminal.wait_for("Save ada (")
         terminal.type("yes\r")
         assert terminal.wait_exit() == 0
     assert "ada" in [row["name"] for row in ei("persona", "--json").json]

@@ -172,7 +172,7 @@ async def run_incognito(call: Invocation) -> Reply:
         and session.conversation.head is not None
         and not await call.ui.confirm("Leave incognito? This conversation is gone for good then.")
     ):
-        return Reply.line("Still incognito.", "dim")
+        return Reply.line("Still incognito." if session.incognito else "Conversations are saved already.", "dim")
     await session.set_incognito(on)
     if on:
         return Reply.line("Incognito: nothing said from here on is written anywhere. /incognito off ends it.", "good")

@@ -58,7 +58,7 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
         await session.db(session.store.set_model_here, conversation.id, value)
         head = f"Model for this conversation with {persona.name} set to: {model}"
     else:
-        session.services.library.set_value(persona.name, ("model",), value)
+        await session.in_thread(session.services.library.set_value, persona.name, ("model",), value)
         head = f"Model for {persona.name} set to: {model}"
     await session.refresh()
     warnings = _warnings(session, model, written)
@@ -231,7 +231,7 @@ async def _clear(call: Invocation, given: Options) -> Reply:
         session.once(None)
         what = "Model for the next reply cleared."
     else:
-        session.services.library.remove_value(name, ("model",))
+        await session.in_thread(session.services.library.remove_value, name, ("model",))
         what = f"Model for {name} cleared."
     await session.refresh()
     try:

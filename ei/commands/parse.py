@@ -27,20 +27,22 @@ class Use:
 def parse_line(line: str, commands: Sequence[Command], is_persona: Mapping[str, str] | None = None) -> Say | Use:
     """What the line means. A line that begins with `//` is text that begins with one slash.
 
+    White space at the beginning of a text stays: it may be the indentation of something pasted.
+
     is_persona: names and aliases in lower case, with the persona's name; `@name` asks that one when it is there
     or is the only one that begins so, and is plain text otherwise. Raises UsageError for an unknown command, with
     the nearest ones.
     """
     text = line.strip()
     if text.startswith("//"):
-        return Say(text[1:])
+        return Say(_as_written(line).replace("//", "/", 1))
     if text.startswith("/") and (match := re.match(r"/([A-Za-z?][\w-]*|\?)(?:\s+|$)", text)):
         return Use(find_command(match[1], commands), text[match.end() :].strip())
     if text.startswith("@") and (match := re.match(r"@([\w-]+)[,:]?\s+(?=\S)", text)):
         name = _guest(match[1].lower(), is_persona or {})
         if name:
             return Say(text[match.end() :], name)
-    return Say(text)
+    return Say(_as_written(line))
 
 
 def find_command(name: str, commands: Sequence[Command]) -> Command:
@@ -136,6 +138,10 @@ def options(words: Sequence[str], flags: Sequence[str] = (), values: Sequence[st
         else:
             rest.append(word)
     return Options(frozenset(found), given, tuple(rest))
+
+
+def _as_written(line: str) -> str:
+    return line.strip("\r\n").rstrip()
 
 
 def _guest(name: str, personas: Mapping[str, str]) -> str:

@@ -188,7 +188,8 @@ async def _new(call: Invocation, words: Sequence[str]) -> Reply:
         draft = await draft_persona(session, name, idea, progress.update)
     if draft.problem:
         call.ui.show(Reply.line(draft.problem, "warn"))
-    call.ui.show(Reply((Document(draft.text, "jsonc"), Line(f"Drafted by {draft.model}", "dim"))))
+    by = () if draft.problem else (Line(f"Drafted by {draft.model}", "dim"),)
+    call.ui.show(Reply((Document(draft.text, "jsonc"), *by)))
     persona = await _agreed(call, name, draft.text)
     if persona is None:
         return Reply.line(f"{name} was not saved.", "dim")
@@ -231,7 +232,7 @@ async def _agreed(call: Invocation, name: str, text: str) -> Persona | None:
 async def _wish(call: Invocation, name: str) -> str:
     """yes, edit or no; asked in one line, so that the draft above can be read meanwhile."""
     try:
-        answer = (await call.ui.ask(f"Save {name}? yes, edit or no", "yes")).strip().lower()
+        answer = (await call.ui.ask(f"Save {name} (yes, edit, no)?", "yes")).strip().lower()
     except CancelledError:
         return "no"
     return next((word for word in ("yes", "edit", "no") if answer and word.startswith(answer)), "")

@@ -82,7 +82,7 @@ async def run_settings(call: Invocation) -> Reply:
         case "path":
             return Reply.line(str(config.paths.settings), data=str(config.paths.settings))
         case _ if value:
-            return _set(call.session, key, value)
+            return await _set(call.session, key, value)
         case _:
             return _one(call.session, key)
 
@@ -203,7 +203,7 @@ def _one(session: Session, key: str) -> Reply:
     return Reply(tuple(items), {"value": public, "source": value.source})
 
 
-def _set(session: Session, key: str, text: str) -> Reply:
+async def _set(session: Session, key: str, text: str) -> Reply:
     setting = _known(key)
     key = setting.key
     value = _value(setting, text)
@@ -223,8 +223,11 @@ def _set(session: Session, key: str, text: str) -> Reply:
         if isinstance(data, dict):
             check(data, path)
 
+    def change(old: str) -> str:
+        return jsonc.set_value(old or _written_out(session), keys, value, str(path))
+
     _make_folder(path)
-    jsonc.update(path, lambda old: jsonc.set_value(old or _written_out(session), keys, value, str(path)), fits)
+    await session.in_thread(jsonc.update, path, change, fits)
     session.settings_changed()
     config = session.services.config.current()
     back = f"its default again: {_text(setting.default)}" if value is None else _text(_public(key, value))

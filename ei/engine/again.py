@@ -124,6 +124,8 @@ async def idle(session: Session) -> None:
     await session.db(session.store.reclaim)
     if await session.busy(conversation.id):
         raise UsageError("A reply is under way.", "Wait for it, or stop it with Ctrl-C.")
+    if await session.answering.catch_up(conversation):
+        raise UsageError("This conversation went on in another terminal.", "What is new is shown now; say it again.")
 
 
 def _asked_of(session: Session, message: Message) -> Persona:

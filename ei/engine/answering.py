@@ -27,7 +27,7 @@ from ei.engine.services import on_database
 from ei.engine.turn import LEASE_MS, Turn, TurnPlan
 from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError
 from ei.messages import TextPart
-from ei.models.interactions import REASONING
+from ei.models.interactions import REASONING, SUBAGENTS
 from ei.models.resolve import Rank, Resolution
 from ei.personas.values import Persona
 
@@ -167,7 +167,7 @@ class Answering:
         session = self._session
         for _ in range(TRIES):
             current = await session.db(session.store.get, conversation)
-            await self._catch_up(current)
+            await self.catch_up(current)
             try:
                 message = await session.db(session.store.append, conversation, current.head, "user", "", parts, to=to)
             except HeadMovedError:
@@ -176,17 +176,28 @@ class Answering:
             return message
         raise StorageError("Another terminal keeps writing to this conversation.", "Try again in a moment.")
 
-    async def _catch_up(self, current: Conversation) -> None:
-        """Shows what another terminal added to this conversation meanwhile."""
+    async def _send_queued(self, conversation: str, id: str) -> Message:
+        session = self._session
+        for _ in range(TRIES):
+            current = await session.db(session.store.get, conversation)
+            try:
+                return await session.db(session.store.send_queued, id, current.head)
+            except HeadMovedError:
+                continue
+        raise StorageError("Another terminal keeps writing to this conversation.", "Your message waits; try again.")
+
+    async def catch_up(self, current: Conversation) -> bool:
+        """Shows what another terminal added to this conversation meanwhile; False when nothing was added."""
         session = self._session
         seen = self.seen_head.get(current.id, current.head)
         if seen == current.head:
-            return
+            return False
         path = await session.db(session.store.path, current.id, limit=CATCH_UP)
         ids = [message.id for message in path]
         new = path[ids.index(seen) + 1 :] if seen in ids else path
         self.seen_head[current.id] = current.head
         session.publish(Elsewhere(current.id, new))
+        return True
 
     def start(
         self,
@@ -216,7 +227,8 @@ class Answering:
         try:
             conversation = await on_database(store.database, store.get, id)
             own = conversation if speaker.name == owner.name else None
-            resolution = await session.services.chooser.resolve(speaker, own, REASONING, request)
+            interaction = REASONING if own is not None else SUBAGENTS
+            resolution = await session.services.chooser.resolve(speaker, own, interaction, request)
             self._tell_companion(resolution, speaker)
             fields = Extra(
                 model=str(resolution.model),
@@ -231,7 +243,7 @@ class Answering:
                 owner,
                 speaker,
                 resolution,
-                REASONING,
+                interaction,
                 trigger,
                 lambda: place(store, speaker.name, fields),
                 asked,
@@ -313,7 +325,7 @@ class Answering:
                     await asyncio.sleep(POLL_SECONDS)
                     await session.db(session.store.reclaim)
                 current = await session.db(session.store.get, conversation)
-                await self._catch_up(current)
+                await self.catch_up(current)
                 await self._next_in_queue(conversation, True)
             except EiError as exc:
                 session.tell(str(exc), "error")

@@ -44,7 +44,7 @@ async def complete(
     out: list[str] = []
     characters = 0
     usage: Usage | None = None
-    began, first = monotonic(), None
+    began, first, started_ms = monotonic(), None, int(services.now() * 1000)
     outcome: CallOutcome = "failed"
     error: EiError | None = None
     try:
@@ -83,7 +83,7 @@ async def complete(
             model=resolution.model.model,
             reference=resolution.reference,
             resolved_by=resolution.rank.value,
-            started_ms=int(services.now() * 1000),
+            started_ms=started_ms,
             input_tokens=counted.input_tokens,
             cached_tokens=counted.cached_tokens,
             cache_write_tokens=counted.cache_write_tokens,

@@ -296,6 +296,10 @@ class Session:
             else await asyncio.to_thread(context_of, self.services, ModelId(provider, model))
         )
 
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs what locks, writes and syncs a file beside the loop, so that keys go on being answered."""
+        return await asyncio.to_thread(work, *args, **kwargs)
+
     def settings_changed(self) -> None:
         """Tells whoever draws that settings may look different now."""
         self.publish(SettingsChanged())

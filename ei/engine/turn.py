@@ -47,6 +47,7 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
+from ei.models.metadata import FREE_PROVIDERS
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -102,6 +103,8 @@ class Turn:
         self._usage: Usage | None = None
         self._sent: Fitted | None = None
         self._began = 0.0
+        self._started_ms = 0
+        self._attempt = 1
         self._first_token: float | None = None
         self._rejected: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,7 +124,7 @@ class Turn:
         )
         self._info = info
         self._publish(TurnStarted(info))
-        self._began = monotonic()
+        self._began, self._started_ms = monotonic(), int(self._services.now() * 1000)
         keeper = asyncio.create_task(self._keep(message.id))
         state, error = State.COMPLETE, None
         try:
@@ -131,9 +134,11 @@ class Turn:
         except asyncio.CancelledError:
             state = State.CANCELLED
         except EiError as exc:
+            if type(exc) is ProviderError:  # none of those that say it all in their sentence
+                self._log(exc)
             state, error = State.FAILED, exc
         except Exception as exc:  # the last line of defence: one sentence for the person, the rest for the log
-            self._services.log("".join(traceback.format_exception(exc)))
+            self._log(exc)
             state, error = (
                 State.FAILED,
                 ProviderError(
@@ -144,6 +149,14 @@ class Turn:
             keeper.cancel()
         ended, _ = await _to_its_end(self._end(message, state, error))
         return ended
+
+    def _log(self, error: BaseException) -> None:
+        """Puts where it happened into the log; of a chat that is not saved not what was said."""
+        if self._plan.store is self._services.conversations:
+            self._services.log("".join(traceback.format_exception(error)))
+        else:
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            self._services.log(f"{frames}{type(error).__name__}")
 
     # The stream ---------------------------------------------------------------------------------------------
 
@@ -203,10 +216,12 @@ class Turn:
                 self._later(self._learn("reasoning_first", True))
             case Notice(text):
                 self._publish(TurnNotice(info, text))
-            case Retrying(sentence, seconds):
+            case Retrying(sentence, seconds, status=status):
                 self._publish(TurnRetrying(info, sentence, seconds))
-                self._later(self._record("failed", None, None))
+                self._later(self._record("failed", None, None, self._timing(), status))
+                self._attempt += 1
                 self._began, self._first_token = monotonic() + seconds, None
+                self._started_ms = int((self._services.now() + seconds) * 1000)
             case UsageReport(usage):
                 self._usage = usage
             case Finished("length"):
@@ -273,11 +288,8 @@ class Turn:
 
     async def _end(self, message: Message, state: State, error: EiError | None) -> TurnEnded:
         plan = self._plan
-        usage = self._counted()
-        cost = None
-        if self._reply.started or usage.cost is not None:
-            # In a thread: the price list is loaded when it is first asked.
-            cost = await asyncio.to_thread(cost_of_call, self._services, plan.resolution.model, usage)
+        usage, timing = self._counted(), self._timing()
+        cost = await self._cost(usage, error.status if isinstance(error, ProviderError) else None)
         outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
         sentence = str(error) if error else ""
         try:
@@ -290,12 +302,12 @@ class Turn:
             with suppress(StorageError):
                 await self._finish(message, State.FAILED, None, f"It could not be saved whole. {exc.sentence}")
         else:
-            if state is State.COMPLETE:
+            if state is State.COMPLETE and plan.speaker.name == plan.owner.name:
                 with suppress(StorageError):
                     await on_database(
                         plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)
                     )
-        await self._record(ENDS[state], outcome, error)
+        await self._record(ENDS[state], outcome, error, timing)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         ended = TurnEnded(self._info, stored, outcome, error)
         self._publish(ended)
@@ -305,6 +317,15 @@ class Turn:
         store, owner = self._plan.store, self._services.lease_owner
         return await on_database(store.database, store.finish, message.id, state, parts, error=error, lease_owner=owner)
 
+    async def _cost(self, usage: Usage, status: int | None) -> int | None:
+        """Nano-dollars, None where nobody knows. status: the HTTP status of what went wrong."""
+        model = self._plan.resolution.model
+        if not self._reply.started and usage.cost is None:
+            # What was refused before it began is not charged; what was given up on may be.
+            return 0 if status is not None or model.provider in FREE_PROVIDERS else None
+        # In a thread: the price list is loaded when it is first asked.
+        return await asyncio.to_thread(cost_of_call, self._services, model, usage)
+
     def _counted(self) -> Usage:
         if self._usage is not None:
             return self._usage
@@ -313,9 +334,23 @@ class Turn:
         written = estimate_tokens(self._reply.text) + estimate_tokens(self._reply.reasoning)
         return Usage(input_tokens=self._sent.tokens, output_tokens=written, estimated=True)
 
-    async def _record(self, outcome: CallOutcome, measured: Outcome | None, error: EiError | None) -> None:
+    def _timing(self) -> tuple[int, int, int]:
+        """Of the attempt under way: its number, when it began (ms since 1970), how long it took by now (ms)."""
+        return self._attempt, self._started_ms, self._milliseconds(monotonic()) or 0
+
+    async def _record(
+        self,
+        outcome: CallOutcome,
+        measured: Outcome | None,
+        error: EiError | None,
+        timing: tuple[int, int, int],
+        status: int | None = None,
+    ) -> None:
         """Writes the call's row; a ledger that cannot be written now must not lose the reply."""
         plan, model = self._plan, self._plan.resolution.model
+        attempt, started_ms, total_ms = timing
+        status = error.status if isinstance(error, ProviderError) else status
+        cost = measured.cost if measured else await self._cost(Usage(), status)
         saved = plan.store is self._services.conversations
         usage = measured.usage if measured else Usage()
         call = Call(
@@ -328,18 +363,20 @@ class Turn:
             model=model.model,
             reference=plan.resolution.reference,
             resolved_by=plan.resolution.rank.value,
-            started_ms=int(self._services.now() * 1000),
+            started_ms=started_ms,
+            attempt=attempt,
             input_tokens=usage.input_tokens,
             cached_tokens=usage.cached_tokens,
             cache_write_tokens=usage.cache_write_tokens,
             output_tokens=usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             estimated=usage.estimated,
-            cost=measured.cost if measured else None,
+            cost=cost,
+            cost_source=None if cost is None else "provider" if usage.cost is not None else "price",
             first_token_ms=measured.first_token_ms if measured else None,
-            total_ms=measured.total_ms if measured else self._milliseconds(monotonic()),
+            total_ms=measured.total_ms if measured else total_ms,
             outcome=outcome,
-            status=error.status if isinstance(error, ProviderError) else None,
+            status=status,
             error=type(error).__name__ if error else None,
         )
         try:

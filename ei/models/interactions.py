@@ -21,9 +21,7 @@ class Interaction:
 
 
 REASONING = Interaction("reasoning", "a persona's reply", own_model=True)
-TOOLS = Interaction("tools", "turns that may call tools, structured output")
 SUBAGENTS = Interaction("subagents", "a persona asked by another", own_model=True)
 PLANNING = Interaction("planning", "drafting, deciding whether to speak")
-EMBEDDINGS = Interaction("embeddings", "recall")
 
-INTERACTIONS: Mapping[str, Interaction] = {i.name: i for i in (REASONING, TOOLS, SUBAGENTS, PLANNING, EMBEDDINGS)}
+INTERACTIONS: Mapping[str, Interaction] = {each.name: each for each in (REASONING, SUBAGENTS, PLANNING)}

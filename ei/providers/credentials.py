@@ -43,8 +43,8 @@ def connect(
     """The endpoint as this person configured it.
 
     lookup: a variable by its name, None where unset. settings: this provider's mapping in settings.jsonc
-    (base_url, key, headers, enabled). folder_lookup: variables of the working directory's `.env` alone, so that
-    a key there is found although the environment has one, too; default, those of lookup that come from there.
+    (label, base_url, wire, key, headers, enabled). folder_lookup: variables of the working directory's `.env` alone,
+    so that a key there is found although the environment has one, too; default, those of lookup that come from there.
     What is wrong is told in the Connection's problem fields, never raised.
     """
     connection = Connection(endpoint, endpoint.base_url)
@@ -78,9 +78,11 @@ def custom_endpoints(
 ) -> tuple[Endpoint, ...]:
     """The providers of settings.jsonc that are not in the shipped table, as endpoints of their own.
 
-    Raises ConfigError for a name that cannot be written in a model reference and for a bad address or wire.
+    Raises ConfigError for a name that cannot be written in a model reference or whose variables are another
+    provider's, and for a bad address or wire.
     """
     known = by_name(shipped)
+    prefixes = {endpoint.prefix: endpoint.name for endpoint in shipped}
     out: list[Endpoint] = []
     for name, value in providers.items():
         if name in known and known[name].name == name:
@@ -94,7 +96,14 @@ def custom_endpoints(
             raise ConfigError(f"{where}: a provider cannot have this name.", hint)
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: it must be an object in braces.", 'It needs at least "base_url".')
-        out.append(custom_endpoint(name, value, where))
+        endpoint = custom_endpoint(name, value, where)
+        other = prefixes.setdefault(endpoint.prefix, name)
+        if other != name:
+            raise ConfigError(
+                f"{where}: its variables, {endpoint.prefix}_…, would be those of {other}.",
+                "Give your provider another name.",
+            )
+        out.append(endpoint)
     return tuple(out)
 
 
@@ -102,7 +111,7 @@ def custom_endpoints(
 
 
 def custom_endpoint(name: str, settings: Mapping[str, object], where: str) -> Endpoint:
-    wire = settings.get("wire", "openai")
+    wire = settings.get("wire") or "openai"
     base_url = settings.get("base_url")
     if wire not in ("openai", "anthropic"):
         raise ConfigError(f'{where}.wire: it must be "openai" or "anthropic".')
@@ -110,11 +119,11 @@ def custom_endpoint(name: str, settings: Mapping[str, object], where: str) -> En
         raise ConfigError(f"{where}: it has no base_url.", 'Add one, such as "https://llm.example.org/v1".')
     endpoint = Endpoint(
         name=name,
-        label=str(settings.get("label", name)),
+        label=str(settings.get("label") or name),
         wire="anthropic" if wire == "anthropic" else "openai",
         base_url="",
         prefix="EI_" + name.upper().replace("-", "_"),
-        needs_key="key" in settings,
+        needs_key=bool(settings.get("key")),
     )
     try:
         return replace(endpoint, base_url=normal_url(base_url, endpoint))
@@ -201,6 +210,12 @@ def clean(text: str) -> str:
 
 # Headers.
 
+# Names of headers that carry a secret, and beginnings of values that are one.
+SECRET_HEADER = re.compile(
+    r"(?:^|[-_])(?:authorization|auth|api-?key|apikey|key|token|secret|password|cookie)$", re.IGNORECASE
+)
+SECRET_VALUE = re.compile(r"(?:bearer|basic)\s|(?:sk|pk|gsk|xai|ghp|hf)[-_][\w-]{8}|AIza", re.IGNORECASE)
+
 
 def find_headers(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, object]) -> tuple[dict[str, str], str]:
     """(headers of settings.jsonc, what is wrong with them)."""
@@ -219,6 +234,9 @@ def find_headers(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, obje
             if variable is None:
                 return {}, f"{where} names {variable_name}, which is not set."
             value = clean(variable.value)
+        elif value and (SECRET_HEADER.search(name) or SECRET_VALUE.match(value)):
+            # Not repeated either.
+            return {}, f"{where} must be a reference such as env:NAME to a variable, never the secret itself."
         if not value.isascii() or not value.isprintable():
             return {}, f"{where} has characters that no header may have."
         out[name] = value

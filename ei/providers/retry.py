@@ -81,7 +81,7 @@ async def stream_with_retries(
             problem = error
         seconds = delay(attempt, asked, policy, jitter)
         attempt += 1
-        yield Retrying(sentence(problem, seconds, attempt, policy), seconds, attempt, policy.attempts)
+        yield Retrying(sentence(problem, seconds, attempt, policy), seconds, attempt, policy.attempts, problem.status)
         await (sleep or asyncio_sleep)(seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from prompt_toolkit.keys import Keys
 
 _ALT_SECONDS = 0.05
 """Alt-Enter arrives as Escape and Enter; a person cannot press these two so fast."""
+
+ALONE_SECONDS = 0.6
+"""How long a y or n stands alone before it answers a card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +108,20 @@ def input_bindings(buffer: Buffer, actions: Actions, *, ctrl_j_sends: bool) -> K
     def _(event: KeyPressEvent) -> None:
         actions.leave()
 
-    @keys.add("y", filter=here & empty & answering, eager=True)
-    @keys.add("Y", filter=here & empty & answering, eager=True)
-    def _(event: KeyPressEvent) -> None:
-        actions.answer(True)
+    # An answer is y or n and then nothing for a moment: who goes on typing began a message, and loses nothing.
+    def answers_alone(event: KeyPressEvent) -> None:
+        key = event.data
+        buffer.insert_text(key)
 
-    @keys.add("n", filter=here & empty & answering, eager=True)
-    @keys.add("N", filter=here & empty & answering, eager=True)
-    def _(event: KeyPressEvent) -> None:
-        actions.answer(False)
+        def look() -> None:
+            if buffer.text == key and actions.takes_answers():
+                buffer.reset()
+                actions.answer(key in "yY")
+
+        asyncio.get_running_loop().call_later(ALONE_SECONDS, look)
+
+    for key in "yYnN":
+        keys.add(key, filter=here & empty & answering, eager=True)(answers_alone)
 
     @keys.add("f2", filter=here)
     def _(event: KeyPressEvent) -> None:

@@ -16,10 +16,13 @@ from prompt_toolkit.utils import get_cwidth
 
 from ei.commands.base import Choice
 from ei.terminal.device import Device
+from ei.terminal.width import clip
 
 _GAPS = 100
 _GAPS_FROM = 3
 """Shorter words with gaps would fit nearly every row."""
+_LEAST_DETAIL = 6
+"""Cells below which a detail says nothing."""
 
 
 class Matcher:
@@ -111,7 +114,7 @@ class _List(UIControl):
                 group = choice.group
                 if len(rows) >= height:
                     break
-            rows.append(self._row(choice, position == self.at))
+            rows.append(self._row(choice, position == self.at, width))
         if not rows:
             rows.append([("class:picker.dimmed", "  nothing fits")])
         return UIContent(get_line=lambda line: rows[line], line_count=len(rows), show_cursor=False)
@@ -132,20 +135,22 @@ class _List(UIControl):
             group = choice.group
         return rows
 
-    def _row(self, choice: Choice, here: bool) -> StyleAndTextTuples:
+    def _row(self, choice: Choice, here: bool, width: int) -> StyleAndTextTuples:
+        """A row as wide as the window at most; why it cannot be used says more than its detail."""
         base = "class:picker.dimmed" if choice.dimmed else "class:picker.row"
         if here:
             base += " class:picker.selected"
         mark = "●" if choice.key == self.current else " "
-        pad = " " * max(self._label_width - get_cwidth(choice.label), 0)
-        row: StyleAndTextTuples = [
-            (f"{base} class:picker.mark", f"{'❯' if here else ' '}{mark} "),
-            (base, _one_line(choice.label)),
-        ]
-        if choice.detail:
-            row.append((f"{base} class:picker.detail", f"{pad}  {_one_line(choice.detail)}"))
-        if choice.dimmed:
-            row.append((f"{base} class:picker.reason", f"  ({_one_line(choice.dimmed)})"))
+        label = clip(_one_line(choice.label), max(width - 3, 1))
+        row: StyleAndTextTuples = [(f"{base} class:picker.mark", f"{'❯' if here else ' '}{mark} "), (base, label)]
+        beside = _one_line(choice.dimmed or choice.detail)
+        room = width - 3 - get_cwidth(label)
+        pad = max(self._label_width - get_cwidth(label), 0) + 2
+        if pad + get_cwidth(beside) > room:
+            pad = 2
+        if beside and room - pad >= _LEAST_DETAIL:
+            style = "class:picker.reason" if choice.dimmed else "class:picker.detail"
+            row.append((f"{base} {style}", " " * pad + clip(beside, room - pad)))
         return row
 
 

@@ -109,7 +109,8 @@ class PlainUi:
         _write(self._out, "".join(f"{row}\n" for row in rows))
 
     def _editor_here(self) -> list[str]:
-        if not (sys.stdin.isatty() and self._out.isatty()):
+        # Python has None for a stream that was closed.
+        if sys.stdin is None or not sys.stdin.isatty() or not self._out.isatty():
             raise NeedsAnswerError("An editor needs a terminal.", "Start ei and use the command there.")
         return editor_command(self._editor)
 

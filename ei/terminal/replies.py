@@ -56,7 +56,9 @@ def beside(look: Look, name: str, rows: Sequence[str], gutter: int) -> list[str]
     """Rows of plain text with a name before the first one."""
     out, first = lead(look, name, gutter)
     indent = " " * gutter
-    return out + [(first or indent) + row if index == 0 else indent + row for index, row in enumerate(rows or [""])]
+    return out + [
+        (first or indent) + row if index == 0 else indent + row if row else "" for index, row in enumerate(rows or [""])
+    ]
 
 
 def message_rows(look: Look, message: Message, gutter: int, width: int) -> list[str]:
@@ -81,12 +83,9 @@ def message_rows(look: Look, message: Message, gutter: int, width: int) -> list[
         out += beside(look, message.author, [look.theme.paint(note or "said nothing", "meta")], gutter)
         note = ""
     out += [indent + row for row in errors]
-    facts = [safe(message.model), note]
-    if message.variants > 1:
-        facts.append(f"variant {message.variant} of {message.variants}")
     if look.reply_line or note:
-        line = " · ".join(fact for fact in facts if fact)
-        out.append(indent + look.theme.paint(clip(line, width - gutter), "meta"))
+        facts = [safe(message.model), note, variant_note(message)]
+        out += [indent + look.theme.paint(row, "meta") for row in joined(facts, width - gutter)]
     return out
 
 
@@ -96,24 +95,38 @@ def state_note(message: Message) -> str:
         case State.CANCELLED:
             return "stopped · /continue goes on" if message.text else "stopped"
         case State.FAILED if message.text:
-            return "cut off · /retry or /continue"
+            return "cut off"
         case State.STREAMING:
             return "still being written in another terminal"
         case _:
             return ""
 
 
-def fact_line(turn: TurnInfo, message: Message, outcome: Outcome) -> str:
-    """`provider:model · 1.2 s · ↑812 ↓43 · $0.0014`; an estimate is marked with ~."""
-    facts = [safe(turn.model), f"{outcome.total_ms / 1000:.1f} s", used(outcome.usage)]
+def variant_note(message: Message) -> str:
+    """Which of several replies to the same message this is, "" where there is one."""
+    return f"variant {message.variant} of {message.variants}" if message.variants > 1 else ""
+
+
+def facts_of(turn: TurnInfo, message: Message, outcome: Outcome) -> list[str]:
+    """Model, seconds, tokens, cost, and what became of a reply; an estimate is marked with ~."""
+    cost = ""
     if outcome.cost is None:
-        facts.append("$?" if outcome.usage.input_tokens is not None else "")
+        cost = "$?" if outcome.usage.input_tokens is not None else ""
     elif outcome.cost:
-        facts.append(money(outcome.cost))
-    if message.variants > 1:
-        facts.append(f"variant {message.variant} of {message.variants}")
-    facts.append(state_note(message))
-    return " · ".join(fact for fact in facts if fact)
+        cost = money(outcome.cost)
+    time = f"{outcome.total_ms / 1000:.1f} s"
+    return [safe(turn.model), time, used(outcome.usage), cost, state_note(message), variant_note(message)]
+
+
+def joined(facts: Sequence[str], width: int) -> list[str]:
+    """`provider:model · 1.2 s · ↑812 ↓43 · $0.0014` in as many rows as it takes; empty facts are left out."""
+    rows: list[str] = []
+    for fact in filter(None, facts):
+        if rows and cell_width(rows[-1]) + 3 + cell_width(fact) <= width:
+            rows[-1] += f" · {fact}"
+        else:
+            rows.append(clip(fact, width))
+    return rows
 
 
 def used(usage: Usage) -> str:
@@ -125,9 +138,9 @@ def used(usage: Usage) -> str:
 
 
 def reasoning_rows(look: Look, text: str, seconds: float | None, width: int) -> list[str]:
-    """Reasoning apart from the reply: all of it dimmed, or one line about it."""
+    """Reasoning apart from the reply: all of it dimmed and a blank row, or one line about it."""
     if look.reasoning == "full":
-        return [look.theme.paint(row, "reasoning") for row in wrap(safe(text.strip()), width)]
+        return [*(look.theme.paint(row, "reasoning") for row in wrap(safe(text.strip()), width)), ""]
     time = f" for {seconds:.1f} s" if seconds is not None else ""
     words = len(text.split())
     return [look.theme.paint(clip(f"thought{time}, {words:,} words", width), "reasoning")]
@@ -151,16 +164,16 @@ class LiveReply:
         self._notices: list[str] = []
         self._stream: MarkdownStream | None = None
         self._named = False
+        self._apart = False
         self._gutter = 0
         self._width = 0
 
     def show(self, gutter: int, columns: int) -> list[str]:
         """Begins to draw: rows for what came so far."""
         self._gutter, self._width = gutter, columns
-        self._stream, self._named = None, False
-        rows = [""]
+        self._stream, self._named, self._apart = None, False, False
         text, self._text = "".join(self._text), []
-        return rows + (self.text(text) if text else [])
+        return self.text(text) if text else []
 
     @property
     def shown(self) -> bool:
@@ -193,7 +206,7 @@ class LiveReply:
             rows += above
             self._named = True
             self._stream = MarkdownStream(self._width, self._look().theme, self._gutter, first)
-        return [*rows, *self._stream.feed(delta)]
+        return self._set_apart([*rows, *self._stream.feed(delta)])
 
     def reasoning(self, delta: str) -> None:
         self._reasoning.append(delta)
@@ -208,14 +221,14 @@ class LiveReply:
         if not self._width or not shown:
             return []
         note = self._look().theme.paint("(what stands above was the model's reasoning, not its reply)", "reasoning")
-        return [*rows, *self._beside([note, ""])]
+        return self._set_apart([*rows, *self._beside([note, ""])])
 
     def notice(self, text: str) -> list[str]:
         """Something to be said of the reply: rows at once, or below its text once that has begun."""
         if self._text:
             self._notices.append(text)
             return []
-        return self._told(text) if self._width else []
+        return self._set_apart(self._told(text)) if self._width else []
 
     def waiting(self, seconds: float) -> None:
         """A further try begins in so many seconds."""
@@ -223,6 +236,10 @@ class LiveReply:
 
     def tail(self, columns: int) -> list[str]:
         """Rows that may still change, drawn anew each time."""
+        rows = self._unfinished(columns)
+        return rows if self._apart or not rows else ["", *rows]
+
+    def _unfinished(self, columns: int) -> list[str]:
         look = self._look()
         self.resize(columns)
         if (left := self._next_try - self._now()) > 0 and not self._text:
@@ -253,10 +270,16 @@ class LiveReply:
             told = [look.theme.paint(row, "error") for row in wrap(safe(error.sentence), self._room)]
             told += [look.theme.paint(row, "meta") for row in wrap(safe(error.hint), self._room)] if error.hint else []
             out += self._beside(told)
-        if look.reply_line or state_note(message):
-            line = fact_line(self.turn, message, outcome) if look.reply_line else state_note(message)
-            out += self._beside([look.theme.paint(clip(line, self._room), "meta")])
-        return out
+        facts = facts_of(self.turn, message, outcome) if look.reply_line else [state_note(message)]
+        out += self._beside([look.theme.paint(row, "meta") for row in joined(facts, self._room)])
+        return self._set_apart(out)
+
+    def _set_apart(self, rows: list[str]) -> list[str]:
+        """A blank row before the first rows of the reply; not before they come, so that nothing gets between."""
+        if self._apart or not rows:
+            return rows
+        self._apart = True
+        return ["", *rows]
 
     def _held(self) -> list[str]:
         return [row for text in self._notices for row in self._told(text)]
@@ -276,7 +299,7 @@ class LiveReply:
         if not rows:
             return []
         if self._named:
-            return [" " * self._gutter + row for row in rows]
+            return [" " * self._gutter + row if row else "" for row in rows]
         if not peek:
             self._named = True
         return beside(self._look(), self.turn.speaker, rows, self._gutter)

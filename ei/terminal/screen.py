@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _LEAVE_SECONDS = 2.0
 _QUEUED_ROWS = 5
-_ANSWERS = {"/yes": True, "/no": False}
+_ANSWERS = {"/yes": True, "yes": True, "y": True, "/no": False, "no": False, "n": False}
 
 
 class Screen:

@@ -61,13 +61,13 @@ def _fitting(pairs: Sequence[tuple[str, str]], typed: str, *, inside: bool = Tru
 
 
 def _files(typed: str) -> list[tuple[str, str]]:
-    path = Path(typed).expanduser()
-    folder = path if typed.endswith("/") or not typed else path.parent
-    start = "" if typed.endswith("/") or not typed else path.name
+    start = "" if typed.endswith("/") or not typed else Path(typed).name
     prefix = typed[: len(typed) - len(start)]
     try:
+        path = Path(typed).expanduser()
+        folder = path if typed.endswith("/") or not typed else path.parent
         names = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: nobody is called as the `~name` says
         return []
     return [
         (f"{prefix}{entry.name}{'/' if entry.is_dir() else ''}", "folder" if entry.is_dir() else "file")

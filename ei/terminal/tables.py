@@ -8,9 +8,10 @@ from itertools import zip_longest
 
 from ei.commands.base import Document, Item, Line, Reply, Table
 from ei.terminal import grid
-from ei.terminal.flow import Runs, folded, paint, wrapped
+from ei.terminal.flow import Runs, folded, paint, plain, wrapped
 from ei.terminal.safe import safe
 from ei.terminal.theme import Theme
+from ei.terminal.width import cell_width
 
 _LAST = 12
 """Cells that the last column keeps before the others give way too."""
@@ -76,7 +77,7 @@ def render_table(table: Table, width: int, theme: Theme) -> list[str]:
 
 
 def render_document(document: Document, width: int, theme: Theme) -> list[str]:
-    """Markdown laid out; JSONC and other languages coloured, their lines broken only at the edge; text wrapped."""
+    """Markdown laid out; JSONC and other languages coloured, their long lines wrapped as far in as they begin."""
     if document.language == "markdown":
         from ei.terminal.markdown import render
 
@@ -86,7 +87,20 @@ def render_document(document: Document, width: int, theme: Theme) -> list[str]:
         return [paint(row) for row in wrapped([(text, "")], width)]
     from ei.terminal.highlight import highlighted
 
-    return [paint(row) for line in highlighted(text, document.language, theme) for row in folded(line, width)]
+    return [paint(row) for line in highlighted(text, document.language, theme) for row in _indented(line, width)]
+
+
+def _indented(line: Runs, width: int) -> list[Runs]:
+    text = plain(line)
+    margin = len(text) - len(text.lstrip(" "))
+    if cell_width(text) <= width or margin > width // 2:
+        return folded(line, width)
+    rest, drop = [], margin
+    for part, sgr in line:
+        if kept := part[drop:]:
+            rest.append((kept, sgr))
+        drop = max(drop - len(part), 0)
+    return [[(" " * margin, ""), *row] for row in wrapped(rest, width - margin)]
 
 
 def _cell(text: str, sgr: str) -> Runs:

@@ -13,7 +13,7 @@ class Call:
     """One request to one model. None is unknown, never 0; a message may have many (attempts, fallbacks).
 
     started_ms: milliseconds since 1970. id: UUIDv7, made when it is recorded if "".
-    interaction: what it was for: reasoning, tools, subagents, planning, embeddings.
+    interaction: what it was for: reasoning, subagents, planning.
     group: shared by the calls of one comparison; comparing: whether it was one; blind: whether names were hidden;
         chosen: whether this reply was picked.
     triggered_by: what asked for it ("message", "retry", "continue", "draft", …).

@@ -16,7 +16,10 @@ PERSONAS = {"lena": "lena", "storyteller": "lena", "mike": "mike", "mira": "mira
     ("line", "expected"),
     [
         ("hello", Say("hello")),
-        ("  hello\nthere ", Say("hello\nthere")),
+        ("hello\nthere ", Say("hello\nthere")),
+        ("\n    def f():\n        pass\n\n", Say("    def f():\n        pass")),
+        ("  //etc/hosts//", Say("  /etc/hosts//")),
+        ("  @lena   hello ", Say("hello", "lena")),
         ("//etc/hosts is a file", Say("/etc/hosts is a file")),
         ("/etc/hosts is a file", Say("/etc/hosts is a file")),
         ("@lena what do you think?", Say("what do you think?", "lena")),
@@ -37,7 +40,7 @@ def test_a_beginning_that_fits_two_guests_lists_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "name", "rest"), [("/model google:x", "model", "google:x"), ("/EXIT", "quit", ""), ("/?", "help", "")]
+    ("line", "name", "rest"), [("  /model google:x ", "model", "google:x"), ("/EXIT", "quit", ""), ("/?", "help", "")]
 )
 def test_a_slash_and_a_name_is_a_command(line: str, name: str, rest: str) -> None:
     found = parse_line(line, COMMANDS)

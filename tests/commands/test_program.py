@@ -58,7 +58,8 @@ async def test_help_of_one_command_shows_usage_aliases_keys_and_examples(tmp_pat
         assert lines[lines.index("Examples:") + 1] == "  /model google:gemini-2.5-pro"
         assert "Also: /personas, /p" in await said(b, "/help p")
         assert await refused(b, "/help modle") == (
-            "There is no command /modle. Did you mean /model or /models? (To send a line that begins with a slash, type two.)"
+            "There is no command /modle. Did you mean /model or /models? "
+            "(To send a line that begins with a slash, type two.)"
         )
 
 
@@ -198,7 +199,7 @@ async def test_setting_one_writes_the_explained_file_and_changes_nothing_else_la
         ("model x", "There is no setting model. Did you mean interactions.reasoning.model or "),
         ("display.theme blue", "display.theme must be one of: auto, dark, light, plain."),
         ("display.recap many", "display.recap cannot be many. It means: How many messages show"),
-        ("display.recap 5000", "display.recap must be from 0 to 1000."),
+        ("display.recap 5000", "display.recap must be from 0 to 200."),
         ("display.reply_line maybe", "display.reply_line cannot be maybe."),
         ("providers {", "providers cannot be that."),
         ("default_model gogle:x", 'Unknown provider "gogle". Did you mean google:x?'),

@@ -330,9 +330,7 @@ async def test_resuming_says_when_another_model_would_answer_now(tmp_path: Path)
             await b.say("Hi")
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="other") as b:
             await asyncio.sleep(0.1)
-            assert b.told() == [
-                "local:tiny answered here last; local:other would answer now (EI_LLM_MODEL)."
-            ]
+            assert b.told() == ["local:tiny answered here last; local:other would answer now (EI_LLM_MODEL)."]
 
 
 async def test_nothing_to_retry_or_continue_is_said_in_one_sentence(tmp_path: Path) -> None:
@@ -340,3 +338,53 @@ async def test_nothing_to_retry_or_continue_is_said_in_one_sentence(tmp_path: Pa
         for work in (b.session.retry(None), b.session.go_on(), b.session.edit("x")):
             with pytest.raises(UsageError, match="There is nothing here yet"):
                 await work
+
+
+async def test_a_guest_answers_with_the_model_for_being_asked(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.reply("ok")
+        async with bench(tmp_path, "mike", EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="base") as b:
+            b.services.library.set_value("lena", ("models",), {"subagents": "local:asked"})
+            assert (await b.say("What do you think?", "lena")).model == "local:asked"
+            assert b.services.calls.calls()[0].interaction == "subagents"
+            await b.session.switch("lena")
+            assert (await b.say("And here?")).model == "local:base"
+
+
+async def test_taking_back_never_touches_what_this_terminal_has_not_shown(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.reply("ok")
+        async with (
+            bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as one,
+            bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as two,
+        ):
+            await one.say("from one")
+            assert one.session.conversation is not None
+            await two.session.resume(one.session.conversation.id)
+            await two.say("from two")
+            for line in ("/undo", "/edit changed", "/retry"):
+                one.session.answering.seen_head[one.session.conversation.id] = None
+                with pytest.raises(UsageError, match="went on in another terminal"):
+                    await one.command(line)
+            assert [text for who, text in await one.path() if who == "you"] == ["from one", "from two"]
+
+
+async def test_each_attempt_is_a_row_with_its_number_and_its_own_beginning(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.script(Status(503, retry_after=0.3), Answer("At last."))
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            last, first = b.services.calls.calls()
+            assert (first.attempt, first.outcome, last.attempt, last.outcome) == (1, "failed", 2, "complete")
+            assert 250 <= last.started_ms - first.started_ms <= 2000
+
+
+async def test_what_went_wrong_unforeseen_is_one_sentence_and_a_traceback_in_the_log(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.script(Status(418, "I am a teapot"))
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.session.send("Hi")
+            ended = await b.ended()
+            assert ended.error is not None
+            assert "teapot" in ended.error.sentence
+    assert "Traceback" in (tmp_path / "data" / "ei.log").read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 import ei.personas
 from ei.errors import ConfigError
-from ei.models.interactions import INTERACTIONS
+from ei.models.interactions import PLANNING, REASONING, SUBAGENTS
 from ei.personas.values import CONCEPT_TYPES, Concept, Persona, persona_from_data
 
 SCHEMA: Any = json.loads(Path(ei.personas.__path__[0], "persona.schema.json").read_text("utf-8"))
@@ -23,7 +23,7 @@ def test_the_schema_knows_every_key_that_is_read() -> None:
     assert set(SCHEMA["properties"]) == read | {"$schema"}
     assert set(CONCEPT) == {field.name for field in fields(Concept)}
     assert tuple(CONCEPT["type"]["enum"]) == CONCEPT_TYPES
-    assert set(SCHEMA["properties"]["models"]["properties"]) == set(INTERACTIONS)
+    assert set(SCHEMA["properties"]["models"]["properties"]) == {i.name for i in (REASONING, SUBAGENTS, PLANNING)}
 
 
 @pytest.mark.parametrize("key", ["level_current", "level_ideal", "sentiment"])

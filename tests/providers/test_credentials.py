@@ -235,6 +235,12 @@ def test_a_provider_of_ones_own_may_speak_anthropics_format_and_need_no_key() ->
         ({"tier": {}}, "tier: this name already means something else."),
         ({"gemini": {}}, "gemini: this name already means google."),
         ({"lab": "http://x"}, "lab: it must be an object in braces."),
+        ({"llm": {"base_url": "http://x"}}, "llm: its variables, EI_LLM_…, would be those of local."),
+        (
+            {"a-b": {"base_url": "http://x"}, "a_b": {"base_url": "http://y"}},
+            "a_b: its variables, EI_A_B_…, would be those of a-b.",
+        ),
+        ({"xai": {"base_url": "http://x"}}, "xai: this name already means x."),
         ({"lab": {}}, "lab: it has no base_url."),
         ({"lab": {"base_url": "file:///etc"}}, "lab.base_url: it must begin with http:// or https://."),
         ({"lab": {"base_url": "http://x", "wire": "soap"}}, 'lab.wire: it must be "openai" or "anthropic".'),
@@ -244,6 +250,34 @@ def test_a_bad_provider_of_ones_own_is_refused(settings: dict[str, object], sent
     with pytest.raises(ConfigError) as refused:
         custom_endpoints(settings)
     assert refused.value.sentence == f"settings.jsonc, providers.{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Authorization", "Bearer sk-hush"),
+        ("x-api-key", "hush"),
+        ("api-key", "hush"),
+        ("X-Goog-Api-Key", "hush"),
+        ("X-Auth-Token", "hush"),
+        ("Cookie", "session=hush"),
+        ("X-Team", "Basic hush"),
+        ("X-Team", "sk-proj-hush0123456789"),
+    ],
+)
+def test_a_secret_that_stands_in_a_header_is_refused_and_not_repeated(name: str, value: str) -> None:
+    connection = connect(LOCAL, variables({}), {"headers": {name: value}})
+    assert (connection.ready, connection.headers) == (False, {})
+    assert connection.problem == (
+        f"providers.local.headers in settings.jsonc: {name!r} must be a reference such as env:NAME to a variable, "
+        "never the secret itself."
+    )
+
+
+def test_a_header_by_reference_may_hold_a_secret_and_one_that_holds_none_may_stand_there() -> None:
+    settings = {"headers": {"Authorization": "env:H", "X-Team": "writers", "X-Tokenizer": "basic", "X-Keyboard": "de"}}
+    expected = {"Authorization": "Bearer sk-1", "X-Team": "writers", "X-Tokenizer": "basic", "X-Keyboard": "de"}
+    assert connect(LOCAL, variables({"H": "Bearer sk-1"}), settings).headers == expected
 
 
 def test_only_this_machine_is_loopback() -> None:

@@ -72,7 +72,7 @@ async def test_a_busy_server_is_asked_again_and_the_wait_is_said(server: WireSer
     await provider.close()
     assert reply.text == "Hello."
     sentence = "anthropic is busy (529). Trying again in 4 s (2 of 4)"
-    assert reply.retries == [Retrying(sentence, 4.0, 2, 4)]
+    assert reply.retries == [Retrying(sentence, 4.0, 2, 4, 529)]
     assert clock.slept == [4.0]
 
 

@@ -39,6 +39,13 @@ async def test_everything_else_that_needs_a_person_is_refused() -> None:
             await question
 
 
+async def test_an_editor_needs_a_stdin_that_is_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # what Python has for a stream that was closed
+    with pytest.raises(NeedsAnswerError, match=r"An editor needs a terminal\.") as raised:
+        await PlainUi().edit_file(tmp_path / "file")
+    assert raised.value.exit_code == ExitCode.NEEDS_ANSWER == 4
+
+
 def test_a_pipe_gets_text_as_it_is() -> None:
     out = io.StringIO()
     PlainUi(out=out).show(Reply((Line("one", "error"), Document("# two\n\n**bold**\n"))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ei.terminal.cards import GRACE_SECONDS
+from ei.terminal.keys import ALONE_SECONDS
 from tests.terminal.stages import count, enter, input_line, stage
 
 
@@ -36,6 +37,17 @@ def test_a_key_that_was_on_its_way_does_not_answer_a_card() -> None:
         enter(terminal, "card delete")
         terminal.type("yellow")
         terminal.wait_for("you> yellow")
+        terminal.wait_for("Really delete?")
+
+
+def test_a_word_that_begins_with_y_does_not_answer_a_card() -> None:
+    with stage() as terminal:
+        enter(terminal, "card delete")
+        terminal.wait_for("Really delete?")
+        time.sleep(GRACE_SECONDS + 0.1)
+        terminal.type("you know")
+        time.sleep(ALONE_SECONDS + 0.3)
+        terminal.wait_for("you> you know")
         terminal.wait_for("Really delete?")
 
 

@@ -59,6 +59,7 @@ def build(config: ConfigFile) -> Services:
     from ei.conversations.store import ConversationStore
     from ei.engine.choice import ModelChooser
     from ei.engine.services import Services
+    from ei.models.registry import RegistryStore
     from ei.personas.library import Library
     from ei.providers.endpoints import ENDPOINTS
     from ei.providers.pool import Providers
@@ -87,6 +88,7 @@ def build(config: ConfigFile) -> Services:
         conversations=ConversationStore(database),
         calls=CallStore(database),
         learned=LearnedStore(database),
+        registry=RegistryStore(database),
         state=state,
         providers=Providers(chooser.connection, _companion),
         chooser=chooser,

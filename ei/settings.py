@@ -156,6 +156,13 @@ def _settings() -> Iterable[Setting]:
         ("hidden", "folded", "full"),
     )
     yield Setting("display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=200)
+    yield Setting(
+        "models.sync",
+        True,
+        "flag",
+        "Whether providers are asked for their models once a day, in the background of a chat.",
+        "EI_MODELS_SYNC",
+    )
     yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
     yield Setting(
         "retry.longest_wait", 60, "number", "The longest pause before a further try, in seconds.", low=0, high=3600

@@ -118,6 +118,7 @@ def program(home: Path, server: WireServer) -> Terminal:
         "EI_GOOGLE_BASE_URL": server.url,
         "EI_GOOGLE_API_KEY": "a-stand-in",
         "EI_OLLAMA_BASE_URL": NOBODY,
+        "EI_MODELS_SYNC": "off",
     }
     return Terminal([sys.executable, "-m", "ei"], COLUMNS, ROWS, environment, home)
 

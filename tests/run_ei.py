@@ -45,6 +45,7 @@ class Ei:
             "EI_CONFIG": str(self.config),
             "EI_LLM_BASE_URL": NOBODY,
             "EI_OLLAMA_BASE_URL": NOBODY,
+            "EI_MODELS_SYNC": "off",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
             **variables,

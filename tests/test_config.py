@@ -143,6 +143,7 @@ def test_the_written_out_settings_file_has_every_key_and_changes_nothing() -> No
     assert json5.loads(text) == {
         "interactions": {"reasoning": {}, "subagents": {}, "planning": {}},
         "display": {},
+        "models": {},
         "retry": {},
     }
 

@@ -81,6 +81,8 @@ class WireServer:
         self.connections = 0
         self.listed: tuple[Model, ...] = (Model("tiny"),)
         self.list_behaviour: Behaviour | None = None
+        self.pages: Scripted | None = None
+        """Answers everything but requests for a reply, where it is set."""
         self.rejected: dict[str, int] = {}
         self._default: Scripted = Answer("Hello there.")
         self._queue: deque[Scripted] = deque()
@@ -253,7 +255,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._read()
         wire = self.server.wire
         wire.requests.append(request)
-        if wire.list_behaviour is not None:
+        if wire.pages is not None:
+            self._perform(request, wire.pages(request) if callable(wire.pages) else wire.pages)
+        elif wire.list_behaviour is not None:
             self._perform(request, wire.list_behaviour)
         elif wire.key and request.key != wire.key:
             self._perform(request, Status(401, "Invalid API key provided."))
@@ -266,7 +270,9 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._read()
         if request.path not in (OPENAI_PATH, ANTHROPIC_PATH):
             self.server.wire.requests.append(request)
-            self._perform(request, Status(404, "no such page"))
+            pages = self.server.wire.pages
+            found = pages(request) if callable(pages) else pages
+            self._perform(request, found or Status(404, "no such page"))
             return
         self._perform(request, self.server.wire.next_for(request))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ei.commands import archive, conversation, models, personas, program
+from ei.commands import archive, conversation, models, personas, program, registry
 from ei.commands.base import Command
 
 
@@ -12,6 +12,7 @@ def all_commands() -> tuple[Command, ...]:
         personas.PERSONA,
         personas.PROMPT,
         models.MODEL,
+        registry.MODELS,
         *conversation.COMMANDS,
         *archive.COMMANDS,
         *program.COMMANDS,

@@ -106,6 +106,15 @@ class Listing(StoreBase):
                 "UPDATE persona SET current_conversation = NULL WHERE owner = ? AND name = ?", (self._owner, persona)
             )
 
+    def with_model_here(self) -> tuple[Conversation, ...]:
+        """The conversations for which a model was set, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"{CONVERSATION_SELECT} WHERE c.owner = ? AND c.model_here IS NOT NULL ORDER BY c.updated_ms DESC",
+                (self._owner,),
+            ).fetchall()
+        return tuple(conversation_from_row(row) for row in rows)
+
     def list(
         self, persona: str | None = None, limit: int = 50, before_ms: int | None = None, *, empty: bool = False
     ) -> tuple[Conversation, ...]:

@@ -10,10 +10,10 @@ from datetime import datetime
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message
 from ei.engine.context import Fitted, fit, system_prompt, to_messages, tokens_of
+from ei.engine.pricing import context_of
 from ei.engine.services import Services, on_database
 from ei.messages import ChatMessage, TextPart
 from ei.models.interactions import Interaction
-from ei.models.metadata import known_context
 from ei.models.reference import ModelId
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -102,7 +102,7 @@ class Composer:
     async def _budget(self) -> int | None:
         """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
         seen = self.learned.get("context")
-        limit = seen if isinstance(seen, int) else await asyncio.to_thread(known_context, self.model)
+        limit = seen if isinstance(seen, int) else await asyncio.to_thread(context_of, self.services, self.model)
         if limit is None:
             return None
         wished = self.parameters().get("max_tokens")

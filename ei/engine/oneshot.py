@@ -7,11 +7,11 @@ from collections.abc import Callable
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, retry_policy
+from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, ProviderError, StorageError
 from ei.messages import ChatMessage, ChatRequest, Retrying, TextDelta, TextPart, TextWasReasoning, Usage, UsageReport
 from ei.models.interactions import Interaction
-from ei.models.metadata import cost_of
 from ei.models.resolve import Resolution
 from ei.providers.estimate import estimate_prompt, estimate_tokens
 from ei.providers.retry import stream_with_retries
@@ -90,7 +90,7 @@ async def complete(
             output_tokens=counted.output_tokens,
             reasoning_tokens=counted.reasoning_tokens,
             estimated=counted.estimated,
-            cost=None if usage is None else cost_of(resolution.model, usage),
+            cost=None if usage is None else cost_of_call(services, resolution.model, usage),
             first_token_ms=None if first is None else round((first - began) * 1000),
             total_ms=round((monotonic() - began) * 1000),
             outcome=outcome,

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from ei.config import ConfigFile
 from ei.conversations.store import ConversationStore
 from ei.engine.choice import ModelChooser
+from ei.models.registry import RegistryStore
 from ei.personas.library import Library
 from ei.providers.pool import Providers
 from ei.providers.probe import Found
@@ -32,6 +33,7 @@ class Services:
     conversations: ConversationStore
     calls: CallStore
     learned: LearnedStore
+    registry: RegistryStore
     state: StateStore
     providers: Providers
     chooser: ModelChooser

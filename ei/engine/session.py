@@ -20,11 +20,11 @@ from ei.engine.events import (
     Told,
     TurnEnded,
 )
+from ei.engine.pricing import context_of
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, NotFoundError, UsageError
 from ei.messages import Role
 from ei.models.interactions import REASONING, Interaction
-from ei.models.metadata import known_context
 from ei.models.reference import ModelId
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
@@ -290,7 +290,11 @@ class Session:
         provider, _, model = self.conversation.last_model.partition(":")
         learned = await self.on_main(self.services.learned.get, self.conversation.last_model)
         seen = learned.get("context")
-        return seen if isinstance(seen, int) else await asyncio.to_thread(known_context, ModelId(provider, model))
+        return (
+            seen
+            if isinstance(seen, int)
+            else await asyncio.to_thread(context_of, self.services, ModelId(provider, model))
+        )
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs what locks, writes and syncs a file beside the loop, so that keys go on being answered."""

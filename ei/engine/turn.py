@@ -26,6 +26,7 @@ from ei.engine.events import (
     TurnText,
     TurnTextWasReasoning,
 )
+from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
 from ei.messages import (
@@ -46,7 +47,7 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
-from ei.models.metadata import FREE_PROVIDERS, cost_of
+from ei.models.metadata import FREE_PROVIDERS
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
@@ -323,7 +324,7 @@ class Turn:
             # What was refused before it began is not charged; what was given up on may be.
             return 0 if status is not None or model.provider in FREE_PROVIDERS else None
         # In a thread: the price list is loaded when it is first asked.
-        return await asyncio.to_thread(cost_of, model, usage)
+        return await asyncio.to_thread(cost_of_call, self._services, model, usage)
 
     def _counted(self) -> Usage:
         if self._usage is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -22,3 +23,5 @@ class Interaction:
 REASONING = Interaction("reasoning", "a persona's reply", own_model=True)
 SUBAGENTS = Interaction("subagents", "a persona asked by another", own_model=True)
 PLANNING = Interaction("planning", "drafting, deciding whether to speak")
+
+INTERACTIONS: Mapping[str, Interaction] = {each.name: each for each in (REASONING, SUBAGENTS, PLANNING)}

@@ -2,45 +2,137 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 
 from ei.messages import Usage
 from ei.models.reference import ModelId
+from ei.models.values import Prices
 
 NANO = 1_000_000_000
+MILLION = 1_000_000
 FREE_PROVIDERS = ("local", "ollama", "builtin")
 
 # Our names of providers where the price list has others.
 _PRICE_NAMES = {"x": "x-ai"}
 
 
-def known_context(model: ModelId) -> int | None:
-    """The context in tokens as the offline price list has it, None where it does not say.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What ships with the program about a model; None and "" where it says nothing.
 
-    Source: genai-prices, which ships its data. Imports it on first use (heavy unless openai is loaded).
+    context: tokens. capabilities, sampling: of its whole family, as its maker documents it.
+    """
+
+    label: str = ""
+    context: int | None = None
+    prices: Prices = field(default_factory=Prices)
+    capabilities: frozenset[str] | None = None
+    sampling: bool | None = None
+
+
+def known(model: ModelId) -> Known | None:
+    """What ships with the program about a model, None where nothing does.
+
+    Sources: genai-prices, which ships its data (imported on first use, heavy unless openai is loaded), for label,
+    context and prices; abilities.json for what a family can do.
     """
     if model.provider in FREE_PROVIDERS:
         return None
+    capabilities, sampling = abilities_of(model)
+    listed = _in_price_list(model)
+    if listed is None:
+        return None if capabilities is None else Known(capabilities=capabilities, sampling=sampling)
+    return replace(listed, capabilities=capabilities, sampling=sampling)
+
+
+def abilities_of(model: ModelId) -> tuple[frozenset[str] | None, bool | None]:
+    """(capabilities, sampling) of a model's family; None where no family is known."""
+    found: set[str] | None = None
+    sampling = None
+    for pattern, capabilities, takes in shipped_abilities():
+        if pattern.search(str(model)):
+            found = (found or set()) | capabilities
+            sampling = takes if sampling is None else sampling
+    return None if found is None else frozenset(found), sampling
+
+
+@cache
+def shipped_abilities() -> tuple[tuple[re.Pattern[str], frozenset[str], bool | None], ...]:
+    """(pattern of `provider:model`, capabilities, sampling) from abilities.json; all that match count."""
+    rows = json.loads(Path(__file__).with_name("abilities.json").read_text("utf-8"))
+    return tuple((re.compile(row["match"]), frozenset(row["capabilities"]), row.get("sampling")) for row in rows)
+
+
+def _in_price_list(model: ModelId) -> Known | None:
+    from datetime import UTC, datetime
+
     from genai_prices.data_snapshot import get_snapshot
 
+    name = _PRICE_NAMES.get(model.provider, model.provider)
     try:
-        _, info = get_snapshot().find_provider_model(
-            model.model, None, _PRICE_NAMES.get(model.provider, model.provider), None
-        )
+        _, info = get_snapshot().find_provider_model(model.model, None, name, None)
     except LookupError:
         return None
-    return info.context_window
+    price = info.get_prices(datetime.now(UTC))
+    parts = ("input", "cache_read", "cache_write", "output")
+    input, cached, written, output = (_per_million(getattr(price, f"{part}_mtok", None)) for part in parts)
+    return Known(info.name or "", info.context_window, Prices(input, cached, written, output, "genai-prices"))
 
 
-def cost_of(model: ModelId, usage: Usage) -> int | None:
-    """What a call cost in nano-dollars: what the provider said, else by the price list; None where unknown.
+def known_context(model: ModelId) -> int | None:
+    """The context in tokens as the offline price list has it, None where it does not say. Imports as `known`."""
+    found = known(model)
+    return found.context if found else None
 
-    A model on one's own machine costs 0. Price list: genai-prices; its input tokens include cached ones.
+
+def cost_of(model: ModelId, usage: Usage, prices: Prices | None = None) -> int | None:
+    """What a call cost in nano-dollars, None where nobody knows.
+
+    prices: what the registry has of the model. In order: the person's own price, what the provider said of this
+    call, the price in the provider's list, the price list (genai-prices; it knows of steps and dates). A model on
+    one's own machine costs 0 unless the person gave it a price.
     """
+    own = prices or Prices()
+    if own.source == "person" and (cost := priced(usage, own)) is not None:
+        return cost
     if usage.cost is not None:
         return usage.cost
     if model.provider in FREE_PROVIDERS:
         return 0
+    if own.source == "provider" and (cost := priced(usage, own)) is not None:
+        return cost
+    return _by_price_list(model, usage)
+
+
+def priced(usage: Usage, prices: Prices) -> int | None:
+    """Tokens times prices in nano-dollars, rounded half to even; None where tokens or a price they need is unknown.
+
+    Input tokens include cached and cache-written ones; those without a price of their own cost what input costs.
+    """
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+    total = Decimal(0)
+    for count, price in (
+        (max(usage.input_tokens - cached - written, 0), prices.input),
+        (cached, prices.input if prices.cached is None else prices.cached),
+        (written, prices.input if prices.cache_write is None else prices.cache_write),
+        (usage.output_tokens, prices.output),
+    ):
+        if not count:
+            continue
+        if price is None:
+            return None
+        total += count * price
+    return int((total / MILLION).to_integral_value())
+
+
+def _by_price_list(model: ModelId, usage: Usage) -> int | None:
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     from genai_prices import Usage as Counted
@@ -57,3 +149,9 @@ def cost_of(model: ModelId, usage: Usage) -> int | None:
     except (LookupError, ValueError):
         return None
     return int((price.total_price * NANO).to_integral_value()) if isinstance(price.total_price, Decimal) else None
+
+
+def _per_million(price: object) -> int | None:
+    """Dollars per million tokens as nano-dollars; of a price in steps the first one."""
+    base = getattr(price, "base", price)
+    return int((base * NANO).to_integral_value()) if isinstance(base, Decimal) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ei.errors import UsageError
@@ -111,6 +111,18 @@ def suspicion(model: ModelId, providers: ProviderNames) -> str:
     if known and model.provider in _NO_SLASHES:
         return f"{known}:{tail}"
     return ""
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """The names most like `name`: those it is part of or that are part of it first, then by likeness."""
+    import difflib
+
+    candidates = list(names)
+    short = name.lower().rsplit("/", 1)[-1]
+    inside = [other for other in candidates if short and (short in other.lower() or other.lower() in short)]
+    inside.sort(key=lambda other: abs(len(other) - len(short)))
+    close = difflib.get_close_matches(name, candidates, n=count, cutoff=0.5)
+    return list(dict.fromkeys(inside + close))[:count]
 
 
 # Providers whose model names hold a slash by nature, and those whose names never do.

@@ -22,6 +22,8 @@ class Endpoint:
     base_url: "" where only the person can know it (azure). needs_key: whether nothing is sent without one.
     local: runs on the person's own machine. example: a model that it plausibly has.
     headers: sent with every request; never a secret.
+    catalogue: path, from the server's root, of a list that tells more than the wire's own; details: path to which one
+    model's name is posted for what that list leaves out. "" where there is none.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Endpoint:
     usage_option: bool = True
     example: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    catalogue: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,28 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """One row of a provider's list; context is in tokens, None where the list does not say."""
+    """One row of a provider's list; None and "" where the list does not say.
+
+    context, max_output: tokens. label: what its maker calls it. Prices: nano-dollars per million tokens.
+    capabilities: of tools, vision, structured_output, reasoning, embeddings, streaming; None where nothing is said.
+    sampling: whether it takes temperature and the like. shutdown: ISO date from which it is gone.
+    created_ms: its release, milliseconds since 1970. aliases: other names that are taken for it.
+    """
 
     id: str
     context: int | None = None
     chat: bool = True
+    label: str = ""
+    input_price: int | None = None
+    cached_price: int | None = None
+    cache_write_price: int | None = None
+    output_price: int | None = None
+    max_output: int | None = None
+    capabilities: frozenset[str] | None = None
+    sampling: bool | None = None
+    shutdown: str = ""
+    created_ms: int | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

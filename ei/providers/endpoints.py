@@ -16,6 +16,7 @@ LOCAL = Endpoint(
     needs_key=False,
     local=True,
     example="google/gemma-3-12b",
+    catalogue="/api/v1/models",  # LM Studio's own
 )
 
 OLLAMA = Endpoint(
@@ -29,6 +30,8 @@ OLLAMA = Endpoint(
     needs_key=False,
     local=True,
     example="qwen3:8b",
+    catalogue="/api/tags",
+    details="/api/show",
 )
 
 OPENAI = Endpoint(
@@ -74,6 +77,7 @@ X = Endpoint(
     aliases=("xai", "grok"),
     key_variables=("XAI_API_KEY",),
     example="grok-4",
+    catalogue="/v1/language-models",  # with prices
 )
 
 GROQ = Endpoint(

@@ -1,17 +1,17 @@
-"""The list of models that a server has: fetched with plain httpx, read in every shape that was seen."""
+"""The list of models that a server has: fetched with plain httpx, page by page."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from ei.errors import ProviderError
+from ei.errors import BusyError, ProviderError, RefusedKeyError, UnreachableError
 from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection, ListedModel
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, not_ready, web_page
+from ei.providers.model_rows import read_page, with_details
 
 if TYPE_CHECKING:
     import httpx
@@ -19,15 +19,22 @@ if TYPE_CHECKING:
 SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 MOST_BYTES = 32 * 1024 * 1024
-MOST_PAGES = 50
+MOST_PAGES = 200
 MOST_MODELS = 20_000
-LONGEST_ID = 300
+MOST_DETAILED = 200
+LARGE_BYTES = 100_000
+"""From this size on a list is read in a thread: no key waits for it."""
 NEAR_SECONDS = 4.0
 SAME = 2.0  # the score of a name that differs in what is before its last slash, or in its tag
 
 
-async def list_models(connection: Connection, seconds: float = SECONDS) -> tuple[ListedModel, ...]:
-    """Everything the server lists, in its order, each once. Raises ProviderError, also when it took longer."""
+async def list_models(
+    connection: Connection, seconds: float = SECONDS, details: bool = True
+) -> tuple[ListedModel, ...]:
+    """Everything the server lists, in its order, each once. Raises ProviderError, also when it took longer.
+
+    details: whether a server that tells more of each model alone is asked for that, too.
+    """
     import asyncio
 
     problem = not_ready(connection)
@@ -36,7 +43,7 @@ async def list_models(connection: Connection, seconds: float = SECONDS) -> tuple
     call = Call(connection)
     try:
         async with asyncio.timeout(seconds):
-            return await fetch(connection, call)
+            return await fetch(connection, call, details)
     except ProviderError:
         raise
     except Exception as exc:
@@ -46,7 +53,7 @@ async def list_models(connection: Connection, seconds: float = SECONDS) -> tuple
 async def near_names(connection: Connection, model: str) -> tuple[str, ...]:
     """Names in the server's list that may be meant, () where it cannot be asked at once."""
     try:
-        listed = await list_models(connection, NEAR_SECONDS)
+        listed = await list_models(connection, NEAR_SECONDS, details=False)
     except ProviderError:
         return ()
     return nearest(model, [row.id for row in listed])
@@ -82,40 +89,102 @@ def tail(name: str) -> str:
 # Fetching.
 
 
-async def fetch(connection: Connection, call: Call) -> tuple[ListedModel, ...]:
+async def fetch(connection: Connection, call: Call, details: bool = True) -> tuple[ListedModel, ...]:
+    """The provider's fuller list where it has one, else the one that its wire has."""
+    import asyncio
+
+    # Loading the client and the certificates takes longer than a key may wait.
+    client = await asyncio.to_thread(new_client, connection)
+    async with client:
+        fuller = await catalogue(client, connection, call)
+        if fuller is None:
+            return await pages(client, first_page(connection), connection, call)
+        if details and connection.endpoint.details:
+            return await detailed(client, fuller, connection, call)
+        return fuller
+
+
+def new_client(connection: Connection) -> httpx.AsyncClient:
+    """Slow: call it from a thread."""
     import httpx
 
-    url = first_page(connection)
-    timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     here = is_loopback(connection.base_url)
-    plain = here and url.startswith("http://")
+    plain = here and connection.base_url.startswith("http://")
+    timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+    return httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=not here, verify=not plain)
+
+
+async def pages(client: httpx.AsyncClient, url: str, connection: Connection, call: Call) -> tuple[ListedModel, ...]:
+    """The models of this page and of all that follow it, each once."""
+    import asyncio
+
     found: dict[str, ListedModel] = {}
-    async with httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, trust_env=not here, verify=not plain
-    ) as client:
-        for _ in range(MOST_PAGES):
-            page = await get(client, url, connection, call)
-            for model in read_page(page):
-                found.setdefault(model.id, model)
-            following = next_page(page, url)
-            if following is None or len(found) > MOST_MODELS:
-                break
-            url = following
+    for _ in range(MOST_PAGES):
+        page = await get(client, url, connection, call)
+        for model in await asyncio.to_thread(read_page, page):
+            found.setdefault(model.id, model)
+        following = next_page(page, url)
+        if following is None or len(found) > MOST_MODELS:
+            break
+        url = following
     return tuple(found.values())[:MOST_MODELS]
 
 
-async def get(client: httpx.AsyncClient, url: str, connection: Connection, call: Call) -> object:
-    async with client.stream("GET", url, headers=request_headers(connection)) as response:
+async def catalogue(client: httpx.AsyncClient, connection: Connection, call: Call) -> tuple[ListedModel, ...] | None:
+    """The fuller list that this kind of server has beside the one of its wire; None where this one has none.
+
+    Another server at that address (a proxy, llama.cpp in LM Studio's place) answers in many ways that mean no.
+    """
+    if not connection.endpoint.catalogue:
+        return None
+    url = root_of(connection.base_url) + connection.endpoint.catalogue
+    try:
+        page = await get(client, url, connection, call)
+    except (RefusedKeyError, BusyError, UnreachableError):
+        raise
+    except ProviderError:
+        return None
+    if not isinstance(page, Mapping) or not isinstance(page.get("models"), list):
+        return None
+    return tuple({model.id: model for model in read_page(page)}.values())
+
+
+async def detailed(
+    client: httpx.AsyncClient, models: tuple[ListedModel, ...], connection: Connection, call: Call
+) -> tuple[ListedModel, ...]:
+    """The models with what the server tells of each one alone; what it does not tell stays unknown."""
+    import asyncio
+
+    url, few = root_of(connection.base_url) + connection.endpoint.details, asyncio.Semaphore(4)
+
+    async def one(model: ListedModel) -> ListedModel:
+        async with few:
+            try:
+                return with_details(model, await get(client, url, connection, call, {"model": model.id}))
+            except ProviderError:
+                return model
+
+    return tuple(await asyncio.gather(*(one(model) for model in models[:MOST_DETAILED]))) + models[MOST_DETAILED:]
+
+
+def root_of(base_url: str) -> str:
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+async def get(
+    client: httpx.AsyncClient, url: str, connection: Connection, call: Call, asked: Mapping[str, object] | None = None
+) -> object:
+    """What the server says at that address; asked: sent as JSON, by POST. Raises ProviderError."""
+    import asyncio
+
+    method = "GET" if asked is None else "POST"
+    async with client.stream(method, url, headers=request_headers(connection), json=asked) as response:
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
                 raise ProviderError(f"{call.name} sent a list of models that is too large to read.", **call.common)
-    text = body.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text
+    value = await asyncio.to_thread(decode, body) if len(body) > LARGE_BYTES else decode(body)
     if response.status_code != 200:
         raise from_answer(Answer(response.status_code, dict(response.headers), value), call)
     if isinstance(value, str):
@@ -123,6 +192,15 @@ async def get(client: httpx.AsyncClient, url: str, connection: Connection, call:
             raise web_page(call, 200)
         raise ProviderError(f"{call.name} sent something that is no list of models.", **call.common)
     return value
+
+
+def decode(body: bytes | bytearray) -> object:
+    """JSON as a value, anything else as the text that it is."""
+    text = body.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def first_page(connection: Connection) -> str:
@@ -151,16 +229,6 @@ def request_headers(connection: Connection) -> dict[str, str]:
 # Reading.
 
 
-def read_page(page: object) -> list[ListedModel]:
-    """The models of one page: `{"data": […]}` (OpenAI), `{"models": […]}` (Google), or a bare array (Together)."""
-    rows = page
-    if isinstance(page, Mapping):
-        rows = page.get("data") if isinstance(page.get("data"), list) else page.get("models")
-    if not isinstance(rows, list):
-        return []
-    return [model for row in rows if isinstance(row, Mapping) and (model := read_row(row)) is not None]
-
-
 def next_page(page: object, url: str) -> str | None:
     """The address of the page after this one, on the same server; None after the last."""
     if not isinstance(page, Mapping):
@@ -183,65 +251,3 @@ def with_query(url: str, name: str, value: str) -> str:
     base, _, query = url.partition("?")
     pairs = dict(parse_qsl(query)) | {name: value}
     return f"{base}?{urlencode(pairs)}"
-
-
-_CONTEXT_FIELDS = (
-    "context_window",
-    "context_length",
-    "max_model_len",
-    "max_context_length",
-    "max_input_tokens",
-    "inputTokenLimit",
-)
-_META_FIELDS = ("n_ctx", "n_ctx_train")
-
-
-def read_row(row: Mapping[str, object]) -> ListedModel | None:
-    """One row; None where it names nothing that can be asked for."""
-    id = row.get("id") or row.get("name")
-    if not isinstance(id, str):
-        return None
-    id = id.removeprefix("models/")
-    if not 0 < len(id) <= LONGEST_ID or not id.isprintable() or id != id.strip():
-        return None
-    return ListedModel(id, context_of(row), chats(id, row))
-
-
-def context_of(row: Mapping[str, object]) -> int | None:
-    """The context in tokens; llama.cpp's n_ctx is what it was started with, n_ctx_train what the model could."""
-    meta = row.get("meta")
-    candidates = [row.get(name) for name in _CONTEXT_FIELDS]
-    if isinstance(meta, Mapping):
-        candidates += [meta.get(name) for name in _META_FIELDS]
-    for value in candidates:
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9:
-            return value
-    return None
-
-
-_NO_CHAT_TYPES = frozenset({"embedding", "embeddings", "image", "audio", "video", "moderation", "rerank", "transcribe"})
-_NO_CHAT_NAME = re.compile(
-    r"embed|\bbge-|\be5-|\bgte-|whisper|\btts\b|-tts|dall-e|gpt-image|imagen|-image\b|\bveo-|\bsora|moderation|rerank"
-    r"|transcribe|realtime|-audio|speech|\blyria|^(?:babbage|davinci)|\baqa$|stable-diffusion|\bflux",
-    re.IGNORECASE,
-)
-
-
-def chats(id: str, row: Mapping[str, object]) -> bool:
-    """Whether the model answers messages with text, by what the row says, else by its name."""
-    kind = row.get("type")
-    if isinstance(kind, str) and kind.lower() in _NO_CHAT_TYPES:
-        return False
-    if kind in ("chat", "language", "llm", "vlm"):
-        return True
-    capabilities = row.get("capabilities")
-    if isinstance(capabilities, Mapping) and isinstance(capabilities.get("completion_chat"), bool):
-        return bool(capabilities["completion_chat"])
-    methods = row.get("supportedGenerationMethods")
-    if isinstance(methods, list) and "generateContent" not in methods:
-        return False
-    architecture = row.get("architecture")
-    outputs = architecture.get("output_modalities") if isinstance(architecture, Mapping) else None
-    if isinstance(outputs, list) and outputs and "text" not in outputs:
-        return False
-    return not _NO_CHAT_NAME.search(id)

@@ -230,6 +230,10 @@ class Repl:
         with contextlib.suppress(EiError):
             name = (await session.resolution()).model.provider
             await asyncio.to_thread(self._load, name)
+        from ei.engine.syncing import sync_if_old
+
+        for news in await sync_if_old(session.services):
+            self.view.say(news.text, "warn")
 
     def _load(self, provider: str) -> None:
         from ei.terminal.markdown import render

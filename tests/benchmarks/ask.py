@@ -86,6 +86,7 @@ def _environment(folder: Path, server: WireServer) -> dict[str, str]:
         "EI_CONFIG": str(folder / "config"),
         "EI_LLM_BASE_URL": NOBODY,
         "EI_OLLAMA_BASE_URL": NOBODY,
+        "EI_MODELS_SYNC": "off",
         "EI_OPENAI_BASE_URL": server.url,
         "EI_OPENAI_API_KEY": "k",
         "EI_ANTHROPIC_BASE_URL": server.anthropic_url,

@@ -98,6 +98,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "EI_CONFIG": str(folder / "config"),
         "EI_LLM_BASE_URL": NOBODY,
         "EI_OLLAMA_BASE_URL": NOBODY,
+        "EI_MODELS_SYNC": "off",
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "PYTHONPYCACHEPREFIX": str(folder / "cache"),
     }

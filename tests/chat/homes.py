@@ -51,6 +51,7 @@ class Home:
             "EI_CONFIG": str(self.settings),
             "EI_LLM_BASE_URL": NOBODY,
             "EI_OLLAMA_BASE_URL": NOBODY,
+            "EI_MODELS_SYNC": "off",
             **self.variables,
             **more,
         }

@@ -20,7 +20,7 @@ def test_an_unknown_command_names_the_nearest(talking: Home, server: WireServer)
     with talking.ei() as t:
         say(t, "/modle local:x")
         t.wait_for("There is no command /modle.")
-        assert shown(t, "Did you mean /model?")
+        assert shown(t, "Did you mean /model or /models?")
         assert not server.chats
 
 

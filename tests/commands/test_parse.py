@@ -50,7 +50,11 @@ def test_a_slash_and_a_name_is_a_command(line: str, name: str, rest: str) -> Non
 
 @pytest.mark.parametrize(
     ("typed", "hint"),
-    [("modle", "Did you mean /model?"), ("pers", "Did you mean /persona or /personas?"), ("zzzz", "See /help.")],
+    [
+        ("modle", "Did you mean /model or /models?"),
+        ("pers", "Did you mean /persona or /personas?"),
+        ("zzzz", "See /help."),
+    ],
 )
 def test_an_unknown_command_suggests_the_nearest(typed: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -58,7 +58,8 @@ async def test_help_of_one_command_shows_usage_aliases_keys_and_examples(tmp_pat
         assert lines[lines.index("Examples:") + 1] == "  /model google:gemini-2.5-pro"
         assert "Also: /personas, /p" in await said(b, "/help p")
         assert await refused(b, "/help modle") == (
-            "There is no command /modle. Did you mean /model? (To send a line that begins with a slash, type two.)"
+            "There is no command /modle. Did you mean /model or /models? "
+            "(To send a line that begins with a slash, type two.)"
         )
 
 

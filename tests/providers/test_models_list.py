@@ -7,7 +7,8 @@ import pytest
 from ei.errors import BusyError, ProviderError, RefusedKeyError, UnreachableError
 from ei.providers.base import Connection, ListedModel
 from ei.providers.endpoints import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER
-from ei.providers.models_list import list_models, near_names, nearest, next_page, read_page, read_row
+from ei.providers.model_rows import read_page, read_row
+from ei.providers.models_list import list_models, near_names, nearest, next_page
 from tests.providers.helpers import KEY
 from tests.wire import Hang, Model, Raw, Status, WireServer
 
@@ -64,7 +65,7 @@ def test_googles_prefix_is_stripped_and_its_own_list_understood() -> None:
     }  # fmt: skip
     assert read_page(page) == [
         ListedModel("gemini-2.5-pro", 1_048_576),
-        ListedModel("embedding-001", None, chat=False),
+        ListedModel("embedding-001", None, chat=False, capabilities=frozenset({"embeddings"})),
     ]
     following = next_page(page, "https://g.example/v1beta/models?pageSize=1000")
     assert following == "https://g.example/v1beta/models?pageSize=1000&pageToken=t%2F2"

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ei.storage.database import Database
 from ei.storage.migrate import MIGRATIONS, SCHEMA_VERSION, statements
+from ei.storage.state import StateStore
 
 OPEN = """
 import sys
@@ -55,3 +57,22 @@ def test_statements_are_cut_at_their_ends_only() -> None:
         "CREATE TABLE a (b TEXT DEFAULT ';'); -- one; two",
         "INSERT INTO a VALUES ('x;y');",
     ]
+
+
+def test_an_older_database_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "ei.db"
+    connection = sqlite3.connect(path)
+    first = min(MIGRATIONS.glob("*.sql"))
+    for statement in statements(first.read_text("utf-8")):
+        connection.execute(statement)
+    connection.execute("CREATE TABLE schema_version (version BIGINT NOT NULL)")
+    connection.execute("INSERT INTO schema_version (version) VALUES (1)")
+    connection.execute("INSERT INTO state (name, value) VALUES ('kept', '7')")
+    connection.commit()
+    connection.close()
+    database = Database(path)
+    assert StateStore(database).get("kept") == 7
+    with database.read() as read:
+        assert read.execute("SELECT version FROM schema_version").fetchone() == (SCHEMA_VERSION,)
+        assert read.execute("SELECT count(*) FROM model").fetchone() == (0,)
+    database.close()

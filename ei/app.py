@@ -80,7 +80,8 @@ def build(config: ConfigFile) -> Services:
     async def look_around() -> Found:
         return await look(chooser.connection("local").base_url, chooser.connection("ollama").base_url)
 
-    chooser = ModelChooser(config, ENDPOINTS, state, look_around)
+    registry = RegistryStore(database)
+    chooser = ModelChooser(config, ENDPOINTS, state, look_around, registry.all)
     return Services(
         config=config,
         library=library,
@@ -88,7 +89,7 @@ def build(config: ConfigFile) -> Services:
         conversations=ConversationStore(database),
         calls=CallStore(database),
         learned=LearnedStore(database),
-        registry=RegistryStore(database),
+        registry=registry,
         state=state,
         providers=Providers(chooser.connection, _companion),
         chooser=chooser,

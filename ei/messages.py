@@ -222,3 +222,33 @@ class Finished:
 
 
 StreamEvent = TextDelta | ReasoningDelta | TextWasReasoning | OpaqueData | UsageReport | Notice | Retrying | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyInfo:
+    """How a reply came to be; kept with it. None is unknown, never 0.
+
+    profile: id of the profile used, "". provider_type: the wire that was spoken (openai, anthropic, builtin).
+    resolution: lines, how the reference became this model. instead_of: `model: why not` of those that were asked
+    before it (fallbacks). drawn: of how many models it was drawn by chance, 0 where nothing was drawn.
+    Tokens as in Usage. cost: nano-dollars, of all attempts. first_token_ms, total_ms: milliseconds.
+    compared: the comparison that it was part of, "".
+    """
+
+    profile: str = ""
+    provider_type: str = ""
+    resolution: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
+    drawn: int = 0
+    tool_calls: int = 0
+    iterations: int = 1
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    cost: int | None = None
+    first_token_ms: int | None = None
+    total_ms: int | None = None
+    compared: str = ""

@@ -100,14 +100,14 @@ def home(tmp_path: Path) -> Ei:
 
 
 ASKED: dict[str, set[str]] = {
-    "ei mo": {"model"},
+    "ei mo": {"model", "models"},
     "ei persona cl": {"clone"},
     "ei persona ": {"new", "edit", "clone", "archive", "restore", "lena", "lenny", "mike"},
     "ei persona edit l": {"lena", "lenny"},
     "ei persona new ": set(),
     "ei -p mi": {"mike"},
     "ei --persona=le": {"lena", "lenny"},
-    "ei -p lena mod": {"model"},
+    "ei -p lena mod": {"model", "models"},
     "ei -p lena --json persona ar": {"archive"},
     "ei ask -p le": {"lena", "lenny"},
     "ei ask -f ot": {"other.txt"},

@@ -9,7 +9,8 @@ from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Tab
 from ei.commands.parse import Options, options, reference_of, words_with_object
 from ei.commands.providers import list_models, list_providers, why_not
 from ei.errors import EiError, NeedsAnswerError, UsageError
-from ei.models.reference import ModelId, parse, suspicion
+from ei.models.interactions import REASONING
+from ei.models.reference import ModelId, parse, suspicion, written_form
 from ei.models.resolve import Rank, Resolution
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
     Raises UsageError for one that cannot be read; one that only looks wrong is set with a line of warning.
     """
     session = call.session
-    model = parse(written, session.services.chooser.names())
-    value: object = str(model) if isinstance(written, str) else written
+    reference = parse(written, session.services.chooser.names())
+    value: object = str(reference) if isinstance(written, str) else written
+    model = reference if isinstance(written, str) else written_form(written)
     persona = session.persona
+    found = await _meaning(session, value)
     if given.has("--once"):
         session.once(value)
         head = f"Model for the next reply of {persona.name}: {model}"
@@ -61,11 +64,22 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
         await session.in_thread(session.services.library.set_value, persona.name, ("model",), value)
         head = f"Model for {persona.name} set to: {model}"
     await session.refresh()
-    warnings = _warnings(session, model, written)
+    path = [Line(line, "dim") for line in found.path]
+    warnings = _warnings(session, found.model, written)
     if not given.has("--once"):
-        warnings += await _still_wins(session, model)
-    data = {"persona": persona.name, "model": str(model), "warnings": [line.text for line in warnings]}
-    return Reply((Line(head, "good"), *warnings), data)
+        warnings += await _still_wins(session, written_form(value), found)
+    data = {
+        "persona": persona.name,
+        "model": str(found.model),
+        "reference": written_form(value),
+        "warnings": [line.text for line in warnings],
+    }
+    return Reply((Line(head, "good"), *path, *warnings), data)
+
+
+async def _meaning(session: Session, value: object) -> Resolution:
+    """What a reference means here now. Raises UsageError where it means nothing."""
+    return await session.in_thread(session.services.chooser.named, value, session.persona, REASONING)
 
 
 async def pick(call: Invocation, given: Options = NONE) -> Reply:
@@ -299,9 +313,6 @@ async def _why(session: Session) -> Reply:
 
 def _as_written(session: Session) -> Table:
     """What is written at each place, for when the one that wins cannot be read."""
-    from ei.models.interactions import REASONING
-    from ei.models.reference import written_form
-
     candidates = session.services.chooser.candidates(session.persona, session.conversation, REASONING, session.request)
     rows = tuple((c.rank.value, c.where, "-" if c.written is None else written_form(c.written)) for c in candidates)
     wins = next(index for index, candidate in enumerate(candidates) if candidate.written is not None)
@@ -321,12 +332,12 @@ def _warnings(session: Session, model: ModelId, written: object = None) -> list[
     return out
 
 
-async def _still_wins(session: Session, model: ModelId) -> list[Line]:
+async def _still_wins(session: Session, reference: str, meant: Resolution) -> list[Line]:
     try:
         found = await session.resolution()
     except EiError as exc:
         return [Line(f"It is not used yet: {exc}", "warn")]
-    if found.model == model:
+    if found.reference == reference or found.model == meant.model:
         return []
     ends = " /model --here --clear ends that." if found.rank is Rank.CONVERSATION else ""
     return [Line(f"{found.model} still wins here; it comes from {found.where}.{ends}", "warn")]

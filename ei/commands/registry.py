@@ -10,7 +10,7 @@ from ei.commands.model_rows import COLUMNS, LEGEND, as_data, details, problem_of
 from ei.commands.parse import Options, options
 from ei.commands.words import plural
 from ei.errors import UsageError
-from ei.models.reference import nearest, parse
+from ei.models.reference import exact, nearest
 from ei.models.values import TIERS, Model, Speed, price_text
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def _add(call: Invocation, words: Sequence[str]) -> Reply:
     given = options(words, tuple(ABILITIES), ("--context", "--max-output", "--label"), usage)
     if len(given.rest) != 1:
         raise UsageError("Which model?", usage)
-    model = parse(given.rest[0], call.session.services.chooser.names())
+    model = exact(given.rest[0], call.session.services.chooser.names())
     abilities = frozenset(ability for flag, ability in ABILITIES.items() if given.has(flag))
     added = Model(
         model.provider,
@@ -208,7 +208,7 @@ async def _log(call: Invocation, words: Sequence[str]) -> Reply:
     name = ""
     if given.rest:
         # A model that was taken out has a history, too.
-        name = str(parse(given.rest[0], call.session.services.chooser.names()))
+        name = str(exact(given.rest[0], call.session.services.chooser.names()))
     changes = await call.session.on_main(call.session.services.registry.log, limit, name)
     if not changes:
         return Reply.line(f"Nothing was changed{f' at {name}' if name else ''} yet.", "dim", [])

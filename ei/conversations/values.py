@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ei.messages import Part, Role, reasoning_of, text_of
+from ei.messages import Part, ReplyInfo, Role, reasoning_of, text_of
 
 
 class State(StrEnum):
@@ -56,6 +56,8 @@ class Message:
     """How many variants there are beside and including this one (siblings of the same role)."""
     variant: int = 1
     """Which of them this is, from 1."""
+    info: ReplyInfo | None = None
+    """How a reply came to be, None where that was not kept."""
 
     @property
     def text(self) -> str:

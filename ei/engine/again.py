@@ -105,10 +105,7 @@ async def preview(session: Session) -> Preview:
     """What the persona in front would be sent for the next message, but for that message."""
     await session.refresh()
     persona, conversation = session.persona, session.conversation
-    if session.pending_once is not None:
-        model = parse(session.pending_once, session.services.chooser.names())
-    else:
-        model = (await session.resolution()).model
+    model = (await session.resolution(request=session.pending_once)).model
     learned = await learned_about(session.services, model)
     composer = Composer(session.services, session.store, persona, persona, REASONING, model, learned)
     material = await composer.material(conversation.id if conversation else None)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
+from ei.models.choosing import Market, Standing
+from ei.models.expand import World
 from ei.models.interactions import Interaction
+from ei.models.profiles import Profile
 from ei.models.reference import ProviderNames
 from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
+from ei.models.values import Model
 from ei.personas.values import Persona
+from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection, Endpoint
 from ei.providers.credentials import connect, custom_endpoints
 from ei.providers.probe import Found
@@ -21,7 +30,8 @@ LAST_USED = "last_used_model"
 class ModelChooser:
     """Resolves anew at every call, so that an edit of a file shows in the next reply.
 
-    look: finds out what answers on this machine; asked only when nothing was set anywhere.
+    look: finds out what answers on this machine; asked only when nothing was set anywhere. models: the registry;
+    down: why a provider is asked last now, by provider; both are asked only where a tier is named.
     """
 
     def __init__(
@@ -30,11 +40,15 @@ class ModelChooser:
         endpoints: tuple[Endpoint, ...],
         state: StateStore,
         look: Callable[[], Awaitable[Found]],
+        models: Callable[[], Sequence[Model]] = tuple,
+        down: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._config = config
         self._shipped = endpoints
         self._state = state
         self._look = look
+        self._models = models
+        self._down = down
         self._found: Found | None = None
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -54,6 +68,37 @@ class ModelChooser:
         settings = config.section("providers").get(name)
         own = settings if isinstance(settings, Mapping) else {}
         return connect(self.endpoints()[name], config.variable, own, config.folder_variable)
+
+    def stays_here(self, name: str) -> bool:
+        """Whether what is sent to the provider stays on this machine, where it costs nothing. Raises ConfigError."""
+        endpoint = self.endpoints().get(name)
+        if endpoint is None or endpoint.wire == "builtin":
+            return endpoint is not None
+        return is_loopback(self.connection(name).base_url)
+
+    def profiles(self) -> Mapping[str, Profile]:
+        """The profiles in settings, by id. Raises ConfigError."""
+        return {}
+
+    def market(self, draw: Callable[[int], int] = random.randrange) -> Market:
+        """What a tier can be taken from now. Reads the database: call it from a thread. Raises ConfigError."""
+        down = self._down()
+        standings = {}
+        for name in self.endpoints():
+            connection = self.connection(name)
+            problem = (
+                "" if connection.ready else connection.problem or connection.key_problem or f"{name} has no API key"
+            )
+            standings[name] = Standing(problem.rstrip("."), self.stays_here(name), down.get(name, ""))
+        paid = self._config.current().section("models").get("paid")
+        allowed = frozenset(map(str, paid)) if isinstance(paid, list) else frozenset()
+        return Market(self._models(), standings, allowed, draw)
+
+    def world(self, persona: Persona, interaction: Interaction, draw: Callable[[int], int] = random.randrange) -> World:
+        """What references mean to this persona in this interaction. Raises ConfigError."""
+        of_all = self._config.current().section(f"interactions.{interaction.name}").get("tiers")
+        tiers = {**(of_all if isinstance(of_all, Mapping) else {}), **persona.tiers}
+        return World(self.names(), self.profiles(), partial(self.market, draw), tiers)
 
     def candidates(
         self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
@@ -82,13 +127,24 @@ class ModelChooser:
         candidates = self.candidates(persona, conversation, interaction, request)
         if all(candidate.written is None for candidate in candidates):
             self._found = await self._look()
-        return resolve(candidates, self.names(), self._answering())
+        # In a thread: a tier reads the registry.
+        return await asyncio.to_thread(self._resolved, candidates, persona, self.world(persona, interaction))
 
     def peek(
         self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
     ) -> Resolution:
         """The same by what was last found to answer, without looking again: for a status line."""
-        return resolve(self.candidates(persona, conversation, interaction, request), self.names(), self._answering())
+        candidates = self.candidates(persona, conversation, interaction, request)
+        return self._resolved(candidates, persona, self.world(persona, interaction, lambda below: 0))
+
+    def named(self, written: object, persona: Persona, interaction: Interaction) -> Resolution:
+        """What a reference alone means to this persona: for fallbacks and comparisons. Raises UsageError."""
+        candidate = Candidate(Rank.REQUEST, "this request alone", written)
+        return self._resolved((candidate,), persona, self.world(persona, interaction))
+
+    def _resolved(self, candidates: Sequence[Candidate], persona: Persona, world: World) -> Resolution:
+        found = resolve(candidates, world, self._answering())
+        return found if found.fallback else replace(found, fallback=persona.fallback)
 
     @property
     def found(self) -> Found | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ei.engine.services import Services
 from ei.errors import EiError
 from ei.models.interactions import INTERACTIONS
-from ei.models.reference import parse
+from ei.models.reference import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def references(services: Services) -> Mapping[str, tuple[str, ...]]:
     out: dict[str, dict[str, None]] = {}
     for place in _places(services):
         try:
-            model = str(parse(place.written, names))
+            model = str(exact(place.written, names))
         except EiError:
             continue
         out.setdefault(model, {})[place.where] = None

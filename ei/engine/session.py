@@ -317,11 +317,13 @@ class Session:
         assert self.conversation is not None
         self.answering.start(self.conversation.id, self.persona, speaker, trigger, place, asked=asked, request=request)
 
-    async def resolution(self, persona: Persona | None = None, interaction: Interaction = REASONING) -> Resolution:
-        """The model that would answer now."""
+    async def resolution(
+        self, persona: Persona | None = None, interaction: Interaction = REASONING, request: object = None
+    ) -> Resolution:
+        """The model that would answer now; request: a reference for this once."""
         persona = persona or self.persona
         conversation = self.conversation if persona.name == self.persona.name else None
-        return await self.services.chooser.resolve(persona, conversation, interaction, self.request)
+        return await self.services.chooser.resolve(persona, conversation, interaction, request or self.request)
 
     def leave(self) -> None:
         self.publish(Leave())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
 from ei.messages import (
+    NO_PARAMETERS,
     ChatRequest,
     Finished,
     Notice,
@@ -75,6 +76,9 @@ class TurnPlan:
 
     owner: the persona whose conversation it is; speaker: who answers. place: creates the reply's message in
     the store, given its id-less fields, and returns it. asked: one more text of the person, sent but not stored.
+    parameters: what the person set for now (`/set`), by our names. compared: the comparison that it is part of, "";
+    blind: whether names are hidden there. may_cost_more: asks the person whether what answers instead may cost more,
+    given one line; None refuses.
     """
 
     store: ConversationStore
@@ -86,6 +90,10 @@ class TurnPlan:
     trigger: str
     place: Callable[[], Message]
     asked: str = ""
+    parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
+    compared: str = ""
+    blind: bool = False
+    may_cost_more: Callable[[str], Awaitable[bool]] | None = None
 
 
 class Turn:

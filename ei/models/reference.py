@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ei.errors import UsageError
+from ei.models.values import CAPABILITIES, TIERS
 
 BARE_PROVIDER = "local"
 RESERVED = ("tier", "profile")
+"""Prefixes of references that no provider may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,46 @@ class ModelId:
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"
+
+
+Pick = Literal["default", "cheapest", "newest", "random"]
+PICKS: tuple[Pick, ...] = ("default", "cheapest", "newest", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class TierReference:
+    """A tier, which becomes a real model when it is asked for.
+
+    tier: of TIERS. prefer: providers that are taken first, in this order; only: providers beside which none counts,
+    () for any. needs: of CAPABILITIES, all of them. context: the least context in tokens, 0 for any. max_input,
+    max_output: the most that a model may cost, nano-dollars per million tokens, None for any. pick: which of those that
+    are left.
+    """
+
+    tier: str
+    prefer: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
+    context: int = 0
+    max_input: int | None = None
+    max_output: int | None = None
+    pick: Pick = "default"
+
+    def __str__(self) -> str:
+        return f"tier:{self.tier}" + (f"@{self.prefer[0]}" if self.prefer else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileReference:
+    """A named bundle of model and parameters, written `profile:ID`."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"profile:{self.id}"
+
+
+Reference = ModelId | TierReference | ProfileReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +80,13 @@ class ProviderNames:
         return name if name in self.names else self.aliases.get(name)
 
 
-def parse(written: object, providers: ProviderNames) -> ModelId:
-    """The model that a reference names.
+def parse(written: object, providers: ProviderNames) -> Reference:
+    """What a reference names: one model, a tier, or a profile.
 
-    written: a text (`provider:model`, or a bare model, which means `local:`) or an object `{"exact": TEXT}`.
-    It is split once, at the first colon. Raises UsageError, with the nearest right form, for anything else.
+    written: a text (`provider:model`, a bare model, which means `local:`, `tier:NAME`, `tier:NAME@PROVIDER`,
+    `profile:ID`) or an object (`{"exact": TEXT}`, `{"profile": ID}`, `{"tier": NAME, …}` with `provider`,
+    `preferProvider`, `needs`, `maxPrice`, `pick`). A text is split once, at the first colon. Raises UsageError, with
+    the nearest right form, for anything else; whether such a profile or model exists is not looked at.
     """
     if isinstance(written, Mapping):
         return _parse_object(written, providers)
@@ -58,16 +103,27 @@ def parse(written: object, providers: ProviderNames) -> ModelId:
     prefix, colon, rest = text.partition(":")
     if not colon:
         return ModelId(BARE_PROVIDER, text)
-    if prefix.lower() in RESERVED:
-        raise UsageError(
-            f"There are no {prefix.lower()}s to choose from yet.", "Name a model: provider:model, or see /model --list."
-        )
-    provider = providers.canonical(prefix)
-    if provider is None:
+    if prefix.lower() == "tier":
+        tier, at, provider = rest.partition("@")
+        return TierReference(_tier(tier), (_provider(provider, providers),) if at else ())
+    if prefix.lower() == "profile":
+        if not rest:
+            raise UsageError('"profile:" names no profile.', "Write profile:ID; /profile lists them.")
+        return ProfileReference(rest)
+    provider_name = providers.canonical(prefix)
+    if provider_name is None:
         raise UsageError(f'Unknown provider "{prefix}".', did_you_mean(prefix, rest, providers))
     if not rest:
-        raise UsageError(f'"{text}" names a provider and no model.', f"Write {provider}:MODEL.")
-    return ModelId(provider, rest)
+        raise UsageError(f'"{text}" names a provider and no model.', f"Write {provider_name}:MODEL.")
+    return ModelId(provider_name, rest)
+
+
+def exact(written: object, providers: ProviderNames) -> ModelId:
+    """The one model that a reference names. Raises UsageError as `parse`, and for a tier or a profile."""
+    found = parse(written, providers)
+    if isinstance(found, ModelId):
+        return found
+    raise UsageError(f"{found} is no model by itself.", "Name one model: provider:model.")
 
 
 def written_form(reference: object) -> str:
@@ -130,16 +186,100 @@ _SLASHES = ("local", "ollama", "openrouter", "together", "groq")
 _NO_SLASHES = ("google", "openai", "anthropic", "x", "mistral", "deepseek")
 
 
-def _parse_object(written: Mapping[str, object], providers: ProviderNames) -> ModelId:
-    exact = written.get("exact")
-    if isinstance(exact, str) and len(written) == 1:
-        return parse(exact, providers)
-    if "tier" in written or "profile" in written:
-        name = "tiers" if "tier" in written else "profiles"
-        raise UsageError(f"There are no {name} to choose from yet.", 'Name a model: {"exact": "provider:model"}.')
-    raise UsageError(
-        f"{json.dumps(dict(written))} is no model reference.", 'Write "provider:model" or {"exact": "provider:model"}.'
+TIER_KEYS = ("tier", "provider", "preferProvider", "needs", "maxPrice", "pick")
+NANO = 1_000_000_000
+
+
+def _parse_object(written: Mapping[str, object], providers: ProviderNames) -> Reference:
+    exact_text, profile = written.get("exact"), written.get("profile")
+    if isinstance(exact_text, str) and len(written) == 1:
+        return parse(exact_text, providers)
+    if isinstance(profile, str) and profile and len(written) == 1:
+        return ProfileReference(profile)
+    if "tier" not in written:
+        raise UsageError(
+            f"{json.dumps(dict(written), ensure_ascii=False)} is no model reference.",
+            'Write "provider:model", {"exact": "provider:model"}, {"tier": "fast"} or {"profile": "ID"}.',
+        )
+    if unknown := [key for key in written if key not in TIER_KEYS]:
+        raise UsageError(f'A tier has no "{unknown[0]}".', f"It may say: {', '.join(TIER_KEYS)}.")
+    needs, context = _needs(written.get("needs"))
+    max_input, max_output = _max_price(written.get("maxPrice"))
+    pick = next((each for each in PICKS if each == written.get("pick", "default")), None)
+    if pick is None:
+        raise UsageError(
+            f'"pick" of a tier is one of: {", ".join(PICKS)}.', 'For example: {"tier": "fast", "pick": "cheapest"}.'
+        )
+    only = written.get("provider")
+    return TierReference(
+        _tier(written["tier"]),
+        _providers("preferProvider", written.get("preferProvider"), providers),
+        () if only == "any" else _providers("provider", only, providers),
+        needs,
+        context,
+        max_input,
+        max_output,
+        pick,
     )
+
+
+def _tier(written: object) -> str:
+    if isinstance(written, str) and written.strip().lower() in TIERS:
+        return written.strip().lower()
+    raise UsageError(f'There is no tier "{written}".', f"There are: {', '.join(TIERS)}.")
+
+
+def _provider(written: object, providers: ProviderNames) -> str:
+    name = providers.canonical(written) if isinstance(written, str) else None
+    if name is None:
+        import difflib
+
+        near = difflib.get_close_matches(str(written).lower(), [*providers.names, *providers.aliases], n=1)
+        raise UsageError(
+            f'Unknown provider "{written}".',
+            f"Did you mean {near[0]}?" if near else f"There are: {', '.join(providers.names)}.",
+        )
+    return name
+
+
+def _providers(key: str, written: object, providers: ProviderNames) -> tuple[str, ...]:
+    if written is None:
+        return ()
+    names = [written] if isinstance(written, str) else written
+    if not isinstance(names, list) or not names:
+        raise UsageError(f'"{key}" of a tier is the name of a provider, or a list of names.', 'For example: "groq".')
+    return tuple(dict.fromkeys(_provider(name, providers) for name in names))
+
+
+def _needs(written: object) -> tuple[frozenset[str], int]:
+    """Capabilities and least context: a list of names, or an object with `capabilities` and `context`."""
+    given = dict(written) if isinstance(written, Mapping) else {"capabilities": written or []}
+    names, context = given.pop("capabilities", []), given.pop("context", 0)
+    if isinstance(names, list) and isinstance(context, int) and not isinstance(context, bool) and not given:
+        known = frozenset(name for name in CAPABILITIES if name in names)
+        if len(known) == len(names) and context >= 0:
+            return known, context
+    raise UsageError(
+        f'"needs" of a tier lists what a model must be able to do: {", ".join(CAPABILITIES)}.',
+        'For example: ["tools"], or {"capabilities": ["tools"], "context": 100000}.',
+    )
+
+
+def _max_price(written: object) -> tuple[int | None, int | None]:
+    """Dollars per million tokens: a number is of output, an object says `input`, `output` or both."""
+    prices = dict(written) if isinstance(written, Mapping) else {} if written is None else {"output": written}
+    found = {name: _nano(prices.pop(name)) for name in ("input", "output") if name in prices}
+    if prices or None in found.values():
+        raise UsageError(
+            '"maxPrice" of a tier is dollars per million tokens.', 'For example: 2.5, or {"input": 1, "output": 5}.'
+        )
+    return found.get("input"), found.get("output")
+
+
+def _nano(dollars: object) -> int | None:
+    if isinstance(dollars, bool) or not isinstance(dollars, int | float) or not 0 <= dollars < 10**6:
+        return None
+    return round(dollars * NANO)
 
 
 def _kind(value: object) -> str:

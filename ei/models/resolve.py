@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ei.errors import UsageError
-from ei.models.reference import ModelId, ProviderNames, parse, written_form
+from ei.models.choosing import TierChoice
+from ei.models.expand import World, expand
+from ei.models.profiles import Profile
+from ei.models.reference import ModelId, written_form
 
 GLOBAL_DEFAULT = ModelId("local", "google/gemma-3-12b")
 COMPANION = ModelId("builtin", "eliza")
@@ -65,7 +68,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The model that a call will use. reference: as written where it won; fallback_for: see `resolve`."""
+    """The model that a call will use.
+
+    reference: as written where it won. instead_of: see `resolve`. profile, choice, path: how the reference became
+    this model (see `expand.Expanded`). fallback: references that may answer where the model cannot.
+    """
 
     model: ModelId
     reference: str
@@ -73,9 +80,13 @@ class Resolution:
     where: str
     steps: tuple[Step, ...]
     instead_of: ModelId | None = None
+    profile: Profile | None = None
+    choice: TierChoice | None = None
+    path: tuple[str, ...] = ()
+    fallback: tuple[object, ...] = ()
 
 
-def resolve(candidates: Sequence[Candidate], providers: ProviderNames, answering: Answering) -> Resolution:
+def resolve(candidates: Sequence[Candidate], world: World, answering: Answering) -> Resolution:
     """The first candidate that is set wins; with none set, the global default, or what answers instead of it.
 
     candidates: in order of rank, each with what is written there or None. A winner that cannot be read is an
@@ -86,13 +97,26 @@ def resolve(candidates: Sequence[Candidate], providers: ProviderNames, answering
     winner = next((candidate for candidate in candidates if candidate.written is not None), None)
     if winner is not None:
         try:
-            model = parse(winner.written, providers)
+            found = expand(winner.written, world)
         except UsageError as exc:
             raise UsageError(f"{winner.where}: {exc.sentence}", exc.hint) from exc
         steps = _steps(candidates, winner)
         rest = [Candidate(Rank.GLOBAL, "the global default", str(GLOBAL_DEFAULT))]
         steps += [_step(candidate, False, "something above is set") for candidate in rest]
-        return Resolution(model, written_form(winner.written), winner.rank, winner.where, tuple(steps))
+        fallback = found.profile.fallback if found.profile is not None else ()
+        reference = written_form(winner.written)
+        return Resolution(
+            found.model,
+            reference,
+            winner.rank,
+            winner.where,
+            tuple(steps),
+            None,
+            found.profile,
+            found.choice,
+            found.path,
+            fallback,
+        )
     steps = _steps(candidates, None)
     if answering.local is not False:
         reason = "nothing else is set" if answering.local is None else "nothing else is set, and it answers"

@@ -41,6 +41,8 @@ class Persona:
 
     name: its folder's. model: the reference as written (text or object), None where there is none; models: the same
     by interaction. last_updated: ISO 8601, or "". parameters: by our names (see messages.ChatRequest).
+    fallback: references that answer where the model cannot, in this order. tiers: what a tier means for this persona,
+    a reference by tier. prompt_note: a text for any model, or texts by provider or model family.
     """
 
     name: str
@@ -55,6 +57,9 @@ class Persona:
     concepts: tuple[Concept, ...] = ()
     parameters: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
     private: bool = False
+    fallback: tuple[object, ...] = ()
+    tiers: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
+    prompt_note: object = None
 
 
 @dataclass(frozen=True, slots=True)

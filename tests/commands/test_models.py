@@ -87,14 +87,15 @@ async def test_a_hand_edit_shows_in_the_next_reply(tmp_path: Path) -> None:
         ("llama3.2:3b", 'Unknown provider "llama3.2". Did you mean local:llama3.2:3b or ollama:llama3.2:3b?'),
         ("openai:", '"openai:" names a provider and no model. Write openai:MODEL.'),
         ("openai gpt-5", '"openai gpt-5" is no model reference. Did you mean openai:gpt-5?'),
-        ("tier:fast", "There are no tiers to choose from yet. Name a model: provider:model, or see /model --list."),
+        ("tier:fast", "No model fits tier:fast: no list of models was fetched yet. Fetch the lists: /models sync"),
         (
             '{"exact": ',
             'That object cannot be read: the { of line 1 is never closed. Write it like {"exact": "provider:model"}.',
         ),
         (
             '{"model": "x"}',
-            '{"model": "x"} is no model reference. Write "provider:model" or {"exact": "provider:model"}.',
+            '{"model": "x"} is no model reference. Write "provider:model", {"exact": "provider:model"}, '
+            '{"tier": "fast"} or {"profile": "ID"}.',
         ),
         ("--heer local:x", "There is no option --heer. Did you mean --here?"),
         ("--clear local:x", "--clear takes no model. To set one: /model SPEC"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ei.errors import UsageError
-from ei.models.reference import ModelId, ProviderNames, parse, suspicion
+from ei.models.reference import ModelId, ProviderNames, exact, parse, suspicion
 
 NAMES = ProviderNames(
     ("local", "ollama", "openai", "google", "anthropic", "x", "openrouter", "groq"),
@@ -86,4 +86,4 @@ def test_an_object_that_is_no_reference_is_refused(written: object) -> None:
     ],
 )
 def test_a_doubled_provider_is_suspicious_and_routers_are_left_alone(written: str, likely: str) -> None:
-    assert suspicion(parse(written, NAMES), NAMES) == likely
+    assert suspicion(exact(written, NAMES), NAMES) == likely

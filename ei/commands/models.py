@@ -9,6 +9,7 @@ from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Tab
 from ei.commands.parse import Options, options, reference_of, words_with_object
 from ei.commands.providers import list_models, list_providers, why_not
 from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.models.expand import NothingFitsError
 from ei.models.interactions import REASONING
 from ei.models.reference import ModelId, parse, suspicion, written_form
 from ei.models.resolve import Rank, Resolution
@@ -52,7 +53,7 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
     value: object = str(reference) if isinstance(written, str) else written
     model = reference if isinstance(written, str) else written_form(written)
     persona = session.persona
-    found = await _meaning(session, value)
+    found, problem = await _meaning(session, value)
     if given.has("--once"):
         session.once(value)
         head = f"Model for the next reply of {persona.name}: {model}"
@@ -64,22 +65,32 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
         await session.in_thread(session.services.library.set_value, persona.name, ("model",), value)
         head = f"Model for {persona.name} set to: {model}"
     await session.refresh()
-    path = [Line(line, "dim") for line in found.path]
-    warnings = _warnings(session, found.model, written)
-    if not given.has("--once"):
-        warnings += await _still_wins(session, written_form(value), found)
+    lines: list[Item] = [Line(problem, "warn")] if problem else []
+    warnings = lines[:]
+    if found is not None:
+        lines += [Line(line, "dim") for line in found.path]
+        warnings = list(_warnings(session, found.model, written))
+        if not given.has("--once"):
+            warnings += await _still_wins(session, written_form(value), found)
+        lines += warnings
     data = {
         "persona": persona.name,
-        "model": str(found.model),
+        "model": str(found.model) if found else None,
         "reference": written_form(value),
-        "warnings": [line.text for line in warnings],
+        "warnings": [line.text for line in warnings if isinstance(line, Line)],
     }
-    return Reply((Line(head, "good"), *path, *warnings), data)
+    return Reply((Line(head, "good"), *lines), data)
 
 
-async def _meaning(session: Session, value: object) -> Resolution:
-    """What a reference means here now. Raises UsageError where it means nothing."""
-    return await session.in_thread(session.services.chooser.named, value, session.persona, REASONING)
+async def _meaning(session: Session, value: object) -> tuple[Resolution | None, str]:
+    """What a reference means here now; None and why where it is a tier in which nothing fits.
+
+    Raises UsageError where it can mean nothing.
+    """
+    try:
+        return await session.in_thread(session.services.chooser.named, value, session.persona, REASONING), ""
+    except NothingFitsError as exc:
+        return None, str(exc)
 
 
 async def pick(call: Invocation, given: Options = NONE) -> Reply:

@@ -11,10 +11,10 @@ from functools import partial
 from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
 from ei.models.choosing import Market, Standing
-from ei.models.expand import World
+from ei.models.expand import World, expand
 from ei.models.interactions import Interaction
 from ei.models.profiles import Profile
-from ei.models.reference import ProviderNames
+from ei.models.reference import ProviderNames, written_form
 from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
 from ei.models.values import Model
 from ei.personas.values import Persona
@@ -138,9 +138,24 @@ class ModelChooser:
         return self._resolved(candidates, persona, self.world(persona, interaction, lambda below: 0))
 
     def named(self, written: object, persona: Persona, interaction: Interaction) -> Resolution:
-        """What a reference alone means to this persona: for fallbacks and comparisons. Raises UsageError."""
-        candidate = Candidate(Rank.REQUEST, "this request alone", written)
-        return self._resolved((candidate,), persona, self.world(persona, interaction))
+        """What a reference alone means to this persona: for fallbacks and comparisons.
+
+        Reads the database: call it from a thread. Raises UsageError where it cannot be read or means nothing now.
+        """
+        found = expand(written, self.world(persona, interaction))
+        fallback = (found.profile.fallback if found.profile else ()) or persona.fallback
+        return Resolution(
+            found.model,
+            written_form(written),
+            Rank.REQUEST,
+            "this request alone",
+            (),
+            None,
+            found.profile,
+            found.choice,
+            found.path,
+            fallback,
+        )
 
     def _resolved(self, candidates: Sequence[Candidate], persona: Persona, world: World) -> Resolution:
         found = resolve(candidates, world, self._answering())

@@ -40,10 +40,19 @@ class Expanded:
     path: tuple[str, ...] = ()
 
 
+class NothingFitsError(UsageError):
+    """A tier in which no model fits now. choice: everyone who was looked at, and why each lost."""
+
+    def __init__(self, choice: TierChoice) -> None:
+        super().__init__(choice.problem, choice.hint)
+        self.choice = choice
+
+
 def expand(written: object, world: World) -> Expanded:
     """What a reference means in this world.
 
-    Raises UsageError where it cannot be read, names no profile that is here, or is a tier in which no model fits.
+    Raises UsageError where it cannot be read or names no profile that is here, NothingFitsError for a tier in which
+    no model fits now.
     """
     path: list[str] = []
     profile = None
@@ -63,7 +72,7 @@ def expand(written: object, world: World) -> Expanded:
         return Expanded(found, profile, None, tuple(path))
     choice = choose(found, world.market())
     if choice.winner is None:
-        raise UsageError(choice.problem, choice.hint)
+        raise NothingFitsError(choice)
     winner = choice.winner
     drawn = f", drawn from {choice.drawn}" if choice.drawn else ""
     path.append(f"{found} is {winner.id} today{drawn} ({winner.tier_reason})")

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ei.errors import UsageError
 from ei.models.choosing import TierChoice
-from ei.models.expand import World, expand
+from ei.models.expand import NothingFitsError, World, expand
 from ei.models.profiles import Profile
 from ei.models.reference import ModelId, written_form
 
@@ -98,6 +98,8 @@ def resolve(candidates: Sequence[Candidate], world: World, answering: Answering)
     if winner is not None:
         try:
             found = expand(winner.written, world)
+        except NothingFitsError:
+            raise  # it says it all
         except UsageError as exc:
             raise UsageError(f"{winner.where}: {exc.sentence}", exc.hint) from exc
         steps = _steps(candidates, winner)

@@ -87,7 +87,8 @@ async def test_a_hand_edit_shows_in_the_next_reply(tmp_path: Path) -> None:
         ("llama3.2:3b", 'Unknown provider "llama3.2". Did you mean local:llama3.2:3b or ollama:llama3.2:3b?'),
         ("openai:", '"openai:" names a provider and no model. Write openai:MODEL.'),
         ("openai gpt-5", '"openai gpt-5" is no model reference. Did you mean openai:gpt-5?'),
-        ("tier:fast", "No model fits tier:fast: no list of models was fetched yet. Fetch the lists: /models sync"),
+        ("tier:quick", 'There is no tier "quick". There are: fast, balanced, smart, premium.'),
+        ("profile:writer", 'There is no profile "writer". There are none yet: /profile new'),
         (
             '{"exact": ',
             'That object cannot be read: the { of line 1 is never closed. Write it like {"exact": "provider:model"}.',

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ei.errors import ConfigError
 
-Kind = Literal["reference", "text", "texts", "choice", "flag", "count", "number", "object"]
+Kind = Literal["reference", "text", "texts", "names", "choice", "flag", "count", "number", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ class Setting:
                 return "" if isinstance(value, bool) else "must be true or false"
             case "object":
                 return "" if isinstance(value, dict) else "must be an object in braces"
+            case "names":
+                fits = isinstance(value, list) and all(isinstance(inner, str) and inner.strip() for inner in value)
+                return "" if fits else "must be a list of texts in brackets"
             case "texts":
                 fits = isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values())
                 return "" if fits else "must be an object in braces whose values are texts"
@@ -162,6 +165,13 @@ def _settings() -> Iterable[Setting]:
         "flag",
         "Whether providers are asked for their models once a day, in the background of a chat.",
         "EI_MODELS_SYNC",
+    )
+    yield Setting(
+        "models.paid",
+        [],
+        "names",
+        "Providers and models that a tier may choose although they cost money.",
+        example=["anthropic", "openai:gpt-5-mini"],
     )
     yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
     yield Setting(
@@ -286,6 +296,8 @@ def _schema_of(setting: Setting) -> dict[str, object]:
             shape = {"type": ["boolean", "null"]}
         case "object":
             shape = {"type": ["object", "null"], "additionalProperties": _schema_of_a_provider()}
+        case "names":
+            shape = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1}}
         case "texts":
             shape = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
         case _:

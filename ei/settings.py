@@ -326,7 +326,8 @@ def _lines(tree: Mapping[str, object], depth: int) -> list[str]:
                 out.append(f"{indent}// One of: {', '.join(node.choices)}")
             shown = node.default if node.example is None else node.example
             note = " // default: null" if node.default is None and node.example is not None else ""
-            written = json.dumps(shown, ensure_ascii=False, indent=2).replace("\n", f"\n{indent}// ")
+            lines = None if node.kind == "names" else 2
+            written = json.dumps(shown, ensure_ascii=False, indent=lines).replace("\n", f"\n{indent}// ")
             out.append(f"{indent}// {json.dumps(name)}: {written},{note}")
         else:
             assert isinstance(node, dict)

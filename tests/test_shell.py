@@ -60,7 +60,7 @@ def test_model_shows_sets_and_clears_what_a_persona_thinks_with(ei: Ei) -> None:
     assert ei("-p", "lena", "model", "--json").json["model"] == "mistral:large"
     assert ei("model", "--json").json["model"] == "openai:tiny"
     assert ei("model", "why", "-p", "lena").out.splitlines()[0].startswith("lena answers with mistral:large")
-    assert [step["wins"] for step in ei("model", "why", "-p", "lena", "--json").json].count(True) == 1
+    assert [step["wins"] for step in ei("model", "why", "-p", "lena", "--json").json["steps"]].count(True) == 1
     assert "Model for lena cleared." in ei("model", "--clear", "-p", "lena").out
     assert ei("model", "-p", "lena", "--json").json["model"] == "openai:tiny"
 

@@ -9,6 +9,7 @@ from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Tab
 from ei.commands.parse import Options, options, reference_of, words_with_object
 from ei.commands.providers import list_models, list_providers, why_not
 from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.models.choosing import TierChoice
 from ei.models.expand import NothingFitsError
 from ei.models.interactions import REASONING
 from ei.models.reference import ModelId, parse, suspicion, written_form
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FLAGS = ("--clear", "--list", "--here", "--once")
 NONE = options(())
+SHOWN = 5
+"""So many candidates that lost for the same reason are named."""
 
 
 async def run_model(call: Invocation) -> Reply:
@@ -200,10 +203,14 @@ async def _show(call: Invocation) -> Reply:
         "resolved_by": found.rank.value,
         "where": found.where,
         "instead_of": str(found.instead_of) if found.instead_of else None,
+        "path": list(found.path),
+        "profile": found.profile.id if found.profile else None,
+        "fallback": [written_form(each) for each in found.fallback],
     }
     if found.instead_of is None:
         head = Line(f"Current model for {name}: {found.model}{_origin(found)}")
-        return Reply((head, *next_only, *_warnings(session, found.model)), data)
+        path = [Line(line, "dim") for line in found.path]
+        return Reply((head, *path, *next_only, *_warnings(session, found.model)), data)
     head = Line(f"Current model for {name}: {found.instead_of} (the default; nothing else is set)")
     return Reply((head, *_instead(session, found), *next_only, *_next_steps(call)), data)
 
@@ -303,11 +310,13 @@ async def _why(session: Session) -> Reply:
     name = session.persona.name
     try:
         found = await session.resolution()
+    except NothingFitsError as exc:
+        return Reply((Line(str(exc), "error"), *losers(exc.choice), _as_written(session)))
     except UsageError as exc:
         return Reply((Line(str(exc), "error"), _as_written(session)))
     rows = tuple((str(s.number), s.rank.value, s.where, s.written or "-", s.reason) for s in found.steps)
     winner = next(index for index, step in enumerate(found.steps) if step.wins)
-    data = [
+    steps = [
         {
             "step": s.number,
             "rank": s.rank.value,
@@ -319,7 +328,38 @@ async def _why(session: Session) -> Reply:
         for s in found.steps
     ]
     head = Line(f"{name} answers with {found.model}: the first place that is set wins.")
-    return Reply((head, Table(("", "step", "where", "written", "why"), rows, winner, spare=("step", "why"))), data)
+    table = Table(("", "step", "where", "written", "why"), rows, winner, spare=("step", "why"))
+    path = [Line(line) for line in found.path]
+    contenders = losers(found.choice) if found.choice else []
+    fallback = ", then ".join(written_form(each) for each in found.fallback)
+    after = [Line(f"Where it cannot answer: {fallback}.", "dim")] if fallback else []
+    data = {
+        "model": str(found.model),
+        "steps": steps,
+        "path": list(found.path),
+        "candidates": [{"model": c.model.id, "lost": c.lost or None} for c in found.choice.contenders]
+        if found.choice
+        else [],
+        "fallback": [written_form(each) for each in found.fallback],
+    }
+    return Reply((head, table, *path, *contenders, *after), data)
+
+
+def losers(choice: TierChoice) -> list[Item]:
+    """The candidates of a tier that lost, and why; the many that lost for one reason in one row."""
+    lost = [each for each in choice.contenders if each.lost]
+    if not lost:
+        return [Line("Nobody else is in that tier.", "dim")] if choice.winner else []
+    reasons: dict[str, list[str]] = {}
+    for each in lost:
+        reasons.setdefault(each.lost, []).append(each.model.id)
+    rows = []
+    for why, ids in reasons.items():
+        shown = ids if len(ids) <= SHOWN + 1 else ids[:SHOWN]
+        rows += [(id, why) for id in shown]
+        if len(shown) < len(ids):
+            rows.append((f"and {len(ids) - len(shown):,} more", why))
+    return [Table(("candidate that lost", "why"), tuple(rows))]
 
 
 def _as_written(session: Session) -> Table:

@@ -54,7 +54,7 @@ async def test_every_provider_that_is_ready_is_asked_and_a_failing_one_is_a_line
             ]
             assert (result.new, result.changed, result.gone, result.news) == (5, 0, 0, ())
             assert told[-1] == "5 of 5 providers answered"
-            assert [m.tier for m in b.services.registry.all()] == ["balanced", "fast", "smart", "premium", "fast"]
+            assert [m.tier for m in b.services.registry.all()] == ["balanced", "fast", "smart", "premium", ""]
             haiku = b.services.registry.get("anthropic:claude-haiku-4-5")
             assert haiku is not None
             assert (haiku.label, haiku.context, haiku.prices.source) == ("Claude Haiku 4.5", 200_000, "genai-prices")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ei.errors import UsageError
-from ei.models.reference import ModelId, ProviderNames, exact, parse, suspicion
+from ei.models.reference import ModelId, ProfileReference, ProviderNames, TierReference, exact, parse, suspicion
 
 NAMES = ProviderNames(
     ("local", "ollama", "openai", "google", "anthropic", "x", "openrouter", "groq"),
@@ -87,3 +87,77 @@ def test_an_object_that_is_no_reference_is_refused(written: object) -> None:
 )
 def test_a_doubled_provider_is_suspicious_and_routers_are_left_alone(written: str, likely: str) -> None:
     assert suspicion(exact(written, NAMES), NAMES) == likely
+
+
+BILLION = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("tier:fast", TierReference("fast")),
+        ("Tier:Smart@Claude", TierReference("smart", prefer=("anthropic",))),
+        ({"tier": "fast", "provider": "any"}, TierReference("fast")),
+        ({"tier": "fast", "provider": "groq"}, TierReference("fast", only=("groq",))),
+        ({"tier": "smart", "preferProvider": "anthropic"}, TierReference("smart", prefer=("anthropic",))),
+        ({"tier": "smart", "preferProvider": ["xai", "openai"]}, TierReference("smart", prefer=("x", "openai"))),
+        ({"tier": "smart", "needs": ["tools", "vision"]}, TierReference("smart", needs=frozenset({"tools", "vision"}))),
+        (
+            {"tier": "smart", "needs": {"capabilities": ["tools"], "context": 100_000}},
+            TierReference("smart", needs=frozenset({"tools"}), context=100_000),
+        ),
+        ({"tier": "fast", "maxPrice": 2.5}, TierReference("fast", max_output=5 * BILLION // 2)),
+        (
+            {"tier": "fast", "maxPrice": {"input": 0, "output": 5}, "pick": "random"},
+            TierReference("fast", max_input=0, max_output=5 * BILLION, pick="random"),
+        ),
+        ("profile:gpt4_creative", ProfileReference("gpt4_creative")),
+        ({"profile": "two words"}, ProfileReference("two words")),
+    ],
+)
+def test_a_tier_and_a_profile_are_references_like_any_other(written: object, expected: object) -> None:
+    assert parse(written, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("tier:quick", 'There is no tier "quick". There are: fast, balanced, smart, premium.'),
+        ("tier:", 'There is no tier "". There are: fast, balanced, smart, premium.'),
+        ("tier:fast@gorq", 'Unknown provider "gorq". Did you mean groq?'),
+        ("profile:", '"profile:" names no profile. Write profile:ID; /profile lists them.'),
+        (
+            {"tier": "fast", "cheap": True},
+            'A tier has no "cheap". It may say: tier, provider, preferProvider, needs, maxPrice, pick.',
+        ),
+        (
+            {"tier": "fast", "pick": "best"},
+            (
+                '"pick" of a tier is one of: default, cheapest, newest, random. '
+                'For example: {"tier": "fast", "pick": "cheapest"}.'
+            ),
+        ),
+    ],
+)
+def test_a_tier_that_is_not_written_right_is_refused(written: object, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(written, NAMES)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("needs", ["tools", ["flight"], {"context": -1}, {"context": True}, {"length": 3}, [3]])
+def test_needs_that_mean_nothing_are_refused(needs: object) -> None:
+    with pytest.raises(UsageError, match='^"needs" of a tier lists what a model must be able to do'):
+        parse({"tier": "fast", "needs": needs}, NAMES)
+
+
+@pytest.mark.parametrize("price", ["2", -1, True, {"input": "1"}, {"reasoning": 2}, 10**6])
+def test_prices_that_mean_nothing_are_refused(price: object) -> None:
+    with pytest.raises(UsageError, match='^"maxPrice" of a tier is dollars per million tokens'):
+        parse({"tier": "fast", "maxPrice": price}, NAMES)
+
+
+@pytest.mark.parametrize("written", ["tier:fast", "profile:x"])
+def test_where_one_model_must_be_named_a_tier_is_refused(written: str) -> None:
+    with pytest.raises(UsageError, match=f"^{written} is no model by itself"):
+        exact(written, NAMES)

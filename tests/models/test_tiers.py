@@ -38,7 +38,7 @@ from ei.models.values import Model, Prices
         ("mistral:ministral-8b-latest", "fast"),
         ("deepseek:deepseek-chat", "balanced"),
         ("deepseek:deepseek-reasoner", "smart"),
-        ("builtin:eliza", "fast"),
+        ("builtin:eliza", ""),
         ("local:google/gemma-3-12b", "balanced"),
         ("local:deepseek-r1-distill-qwen-32b", "smart"),
         ("ollama:qwen3:0.6b", "fast"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -252,3 +252,28 @@ class ReplyInfo:
     first_token_ms: int | None = None
     total_ms: int | None = None
     compared: str = ""
+
+
+def info_to_data(info: ReplyInfo) -> dict[str, object]:
+    """How a reply came to be as JSON-ready values by the fields' names; what is as it is by default is left out."""
+    out: dict[str, object] = {}
+    for item in fields(ReplyInfo):
+        value: object = getattr(info, item.name)
+        if value != item.default:
+            out[item.name] = list(value) if isinstance(value, tuple) else value
+    return out
+
+
+def info_from_data(data: Mapping[str, object]) -> ReplyInfo:
+    """The inverse of `info_to_data`. A key from a later version, or a value of another type, is passed over."""
+    out: dict[str, Any] = {}
+    for item in fields(ReplyInfo):
+        value, default = data.get(item.name), item.default
+        if isinstance(default, tuple):
+            if isinstance(value, list | tuple):
+                out[item.name] = tuple(str(line) for line in value)
+        elif isinstance(value, str if isinstance(default, str) else bool if isinstance(default, bool) else int) and (
+            isinstance(value, bool) == isinstance(default, bool)
+        ):
+            out[item.name] = value
+    return ReplyInfo(**out)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ei.conversations.values import Conversation, Message
+from ei.messages import ReplyInfo
 from ei.usage.values import Call
 
 
@@ -44,7 +45,7 @@ def as_data(
         out["messages"] = [
             {
                 **message_data(message),
-                **(call_data((calls or {}).get(message.id)) if message.role == "assistant" else {}),
+                **(came_to_be(message, (calls or {}).get(message.id)) if message.role == "assistant" else {}),
             }
             for message in messages
         ]
@@ -65,6 +66,36 @@ def message_data(message: Message) -> dict[str, object]:
         "status": message.state.value,
         "error": {"message": message.error, "hint": ""} if message.error else None,
         "created_ms": message.created_ms,
+    }
+
+
+def came_to_be(message: Message, call: Call | None) -> dict[str, object]:
+    """What a reply took and cost, and `info`: how it came to be, null where that was not kept.
+
+    What the reply itself keeps counts before the call, which is only the last of its attempts.
+    """
+    if message.info is None:
+        return {**call_data(call), "info": None}
+    data = info_data(message.info)
+    return {**{name: data[name] for name in ("usage", "cost_usd", "first_token_ms", "total_ms")}, "info": data}
+
+
+def info_data(info: ReplyInfo) -> dict[str, object]:
+    """How a reply came to be, with the names that `ei ask --json` uses; null is unknown."""
+    counts = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    return {
+        "profile": info.profile or None,
+        "provider_type": info.provider_type or None,
+        "resolution": list(info.resolution),
+        "instead_of": list(info.instead_of),
+        "drawn": info.drawn or None,
+        "tool_calls": info.tool_calls,
+        "iterations": info.iterations,
+        "usage": {**{name: getattr(info, name) for name in counts}, "estimated": info.estimated},
+        "cost_usd": None if info.cost is None else info.cost / 1_000_000_000,
+        "first_token_ms": info.first_token_ms,
+        "total_ms": info.total_ms,
+        "compared": info.compared or None,
     }
 
 

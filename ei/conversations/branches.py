@@ -130,10 +130,10 @@ class Branches(StoreBase):
         for key in keys:
             copied = connection.execute(
                 "INSERT INTO message (id, conversation, parent, depth, role, author, addressee, state, created_ms,"
-                " updated_ms, model, reference, resolved_by, error, text, parts)"
+                " updated_ms, model, reference, resolved_by, error, text, parts, info)"
                 " SELECT ?, ?, ?, depth, role, CASE WHEN author = ? AND role <> 'user' THEN ? ELSE author END,"
                 " addressee, CASE WHEN state IN ('complete', 'failed') THEN state ELSE 'cancelled' END,"
-                " created_ms, updated_ms, model, reference, resolved_by, error, text, parts"
+                " created_ms, updated_ms, model, reference, resolved_by, error, text, parts, info"
                 " FROM message WHERE key = ?",
                 (uuid7(now), made, copies[_parent(connection, key)], *author, key),
             ).lastrowid

@@ -9,7 +9,16 @@ from typing import Any
 
 from ei.conversations.values import Conversation, Message, State
 from ei.errors import NotFoundError
-from ei.messages import Part, TextPart, parts_from_data, parts_to_data, text_of
+from ei.messages import (
+    Part,
+    ReplyInfo,
+    TextPart,
+    info_from_data,
+    info_to_data,
+    parts_from_data,
+    parts_to_data,
+    text_of,
+)
 
 Row = tuple[Any, ...]
 
@@ -17,7 +26,7 @@ FIRST_LINE_LENGTH = 200
 
 MESSAGE_SELECT = """
     SELECT m.key, m.id, c.id, p.id, m.depth, m.role, m.author, m.state, m.text, m.parts, m.created_ms,
-        m.addressee, m.model, m.reference, m.resolved_by, m.error,
+        m.addressee, m.model, m.reference, m.resolved_by, m.error, m.info,
         (SELECT count(*) FROM message s
             WHERE s.conversation = m.conversation AND s.parent = m.parent AND s.role = m.role),
         (SELECT count(*) FROM message s
@@ -63,8 +72,9 @@ def message_from_row(row: Row) -> Message:
         reference=row[13],
         resolved_by=row[14],
         error=row[15],
-        variants=row[16] if depth else 1,
-        variant=row[17] if depth else 1,
+        variants=row[17] if depth else 1,
+        variant=row[18] if depth else 1,
+        info=None if row[16] is None else info_from_data(json.loads(row[16])),
     )
 
 
@@ -94,6 +104,11 @@ def parts_to_columns(parts: Iterable[Part]) -> tuple[str, str | None]:
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return text, None
     return text, clean(json.dumps(parts_to_data(parts), ensure_ascii=False, separators=(",", ":")))
+
+
+def info_to_column(info: ReplyInfo) -> str:
+    """The column info."""
+    return clean(json.dumps(info_to_data(info), ensure_ascii=False, separators=(",", ":")))
 
 
 def clean(text: str) -> str:

@@ -14,13 +14,14 @@ from ei.conversations.rows import (
     conversation_key,
     fetch_message,
     fetch_messages,
+    info_to_column,
     message_from_row,
     no_message,
     parts_to_columns,
 )
 from ei.conversations.values import Message, State
 from ei.errors import HeadMovedError, UsageError
-from ei.messages import Part, Role
+from ei.messages import Part, ReplyInfo, Role
 from ei.storage.ids import SHORTEST_ID, uuid7
 
 QUEUED_PARENT = -1
@@ -186,10 +187,11 @@ class Writing(StoreBase):
         resolved_by: str | None = None,
         error: str = "",
         lease_owner: str | None = None,
+        info: ReplyInfo | None = None,
     ) -> Message:
         """Ends a streaming or waiting message; its text enters the index in the same transaction.
 
-        parts: None leaves what was saved last. model, reference, resolved_by: None leaves them.
+        parts: None leaves what was saved last. model, reference, resolved_by, info: None leaves them.
         One that has ended already stays as it is, except that lease_owner may end what was reclaimed from it
         (a computer that slept): the whole reply is better than its beginning. Raises NotFoundError.
         """
@@ -201,7 +203,13 @@ class Writing(StoreBase):
             if node.state.ended and (not lease_owner or lease_owner != node.lease_owner):
                 return fetch_message(connection, self._owner, message_id)
             self._end(connection, node, state, parts, error, now)
-            for column, value in (("model", model), ("reference", reference), ("resolved_by", resolved_by)):
+            kept = None if info is None else info_to_column(info)
+            for column, value in (
+                ("model", model),
+                ("reference", reference),
+                ("resolved_by", resolved_by),
+                ("info", kept),
+            ):
                 if value is not None:
                     connection.execute(f"UPDATE message SET {column} = ? WHERE key = ?", (value, node.key))
             return fetch_message(connection, self._owner, message_id)

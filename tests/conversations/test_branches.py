@@ -7,7 +7,7 @@ import pytest
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import State
 from ei.errors import NotFoundError, UsageError
-from ei.messages import TextPart
+from ei.messages import ReplyInfo, TextPart
 from ei.storage.database import Database
 from tests.conversations.helpers import say, stream, talk, texts
 
@@ -116,6 +116,16 @@ def test_a_fork_is_a_copy_of_the_path_that_lives_on_its_own(store: ConversationS
     assert texts(store.path(id)) == ["a", "b", "c", "d"]
     assert store.get(fork.id).unread == 0
     assert len(store.search("c")) == 2
+
+
+def test_a_fork_takes_along_how_its_replies_came_to_be(store: ConversationStore) -> None:
+    id = store.create("ei").id
+    say(store, id, "a")
+    info = ReplyInfo(profile="creative", cost=7)
+    store.finish(stream(store, id).id, State.COMPLETE, [TextPart("b")], info=info)
+    assert [m.info for m in store.path(store.fork(id).id)] == [None, info]
+    assert store.copy_persona("ei", "eve") == 2
+    assert [m.info for m in store.path(store.list("eve")[0].id)] == [None, info]
 
 
 def test_a_fork_without_a_place_takes_all_and_ends_a_reply_that_streams(store: ConversationStore) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Deleted, State
 from ei.errors import NotFoundError, UsageError
-from ei.messages import Part, ReasoningPart, TextPart
+from ei.messages import Part, ReasoningPart, ReplyInfo, TextPart
 from ei.storage.database import Database
 from ei.usage.store import CallStore
 from ei.usage.values import Call
@@ -59,7 +59,8 @@ def test_the_words_of_a_deleted_message_are_in_no_file(store: ConversationStore,
     for length in (1, 100, 500):
         parts: tuple[Part, ...] = (ReasoningPart(f"{SECRET} thought"), TextPart(f"{SECRET} " * length))
         store.save_stream(reply.id, parts, "here", 60_000)
-    store.finish(reply.id, State.COMPLETE, [ReasoningPart(SECRET), TextPart(f"the {SECRET} " * 40)])
+    info = ReplyInfo(profile=f"{SECRET}profile", resolution=(f"{SECRET}profile: by hand",) * 40)
+    store.finish(reply.id, State.COMPLETE, [ReasoningPart(SECRET), TextPart(f"the {SECRET} " * 40)], info=info)
     noise(store, seed=2)
     assert files_with(tmp_path, SECRET)
     deleted = store.delete_message(reply.id)

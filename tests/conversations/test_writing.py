@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,18 @@ import pytest
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
 from ei.errors import DiskFullError, HeadMovedError, NotFoundError, UsageError
-from ei.messages import BlobPart, OpaquePart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ei.messages import (
+    BlobPart,
+    OpaquePart,
+    Part,
+    ReasoningPart,
+    ReplyInfo,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    info_from_data,
+    info_to_data,
+)
 from ei.storage.database import Database
 from tests.conversations.helpers import Clock, say, stream, talk, texts
 
@@ -173,6 +185,53 @@ def test_a_reply_is_saved_as_it_streams_and_found_when_it_has_ended(store: Conve
     )
     assert store.streaming(id) is None
     assert [hit.message.id for hit in store.search("stopped")] == [reply.id]
+
+
+def test_how_a_reply_came_to_be_is_kept_with_it(store: ConversationStore, database: Database) -> None:
+    id = store.create("ei").id
+    say(store, id, "a")
+    reply = stream(store, id)
+    assert reply.info is None
+    info = ReplyInfo(
+        profile="creative",
+        provider_type="openai",
+        resolution=("tier:fast", "groq:llama: the cheapest 忍者"),
+        instead_of=("openai:gpt-5: busy (529)", "\ud83d"),
+        drawn=3,
+        iterations=2,
+        input_tokens=0,
+        estimated=True,
+        cost=12_345_678_901,
+        total_ms=0,
+    )
+    done = store.finish(reply.id, State.COMPLETE, [TextPart("b")], model="groq:llama", lease_owner="here", info=info)
+    assert (done.model, done.text, done.state) == ("groq:llama", "b", State.COMPLETE)
+    assert done.info == replace(info, instead_of=("openai:gpt-5: busy (529)", "\ufffd"))
+    assert ConversationStore(database).message(reply.id) == done
+    assert store.path(id)[0].info is None
+
+
+def test_what_was_ended_without_how_it_came_to_be_says_nothing(store: ConversationStore) -> None:
+    id = store.create("ei").id
+    say(store, id, "a")
+    assert store.finish(stream(store, id).id, State.FAILED, error="no").info is None
+    assert store.finish(stream(store, id).id, State.COMPLETE, info=ReplyInfo()).info == ReplyInfo()
+
+
+@pytest.mark.parametrize(
+    ("data", "info"),
+    [
+        ({}, ReplyInfo()),
+        ({"profile": "p", "of_a_later_version": {"x": 1}}, ReplyInfo(profile="p")),
+        (
+            {"resolution": ["a", 1], "cost": "5", "drawn": None, "estimated": 1, "iterations": True},
+            ReplyInfo(resolution=("a", "1")),
+        ),
+    ],
+)
+def test_what_a_later_version_wrote_is_passed_over(data: dict[str, object], info: ReplyInfo) -> None:
+    assert info_from_data(data) == info
+    assert info_from_data(info_to_data(info)) == info
 
 
 def test_a_reply_that_failed_keeps_its_text_and_says_why(store: ConversationStore) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ei.storage.database import Database
 from ei.storage.ids import uuid7
+from ei.usage.comparing import Compared
 from ei.usage.values import Call, Spent
 
 # Fields of Call whose column has another name (a reserved word in SQL).
@@ -85,6 +86,32 @@ class CallStore:
                 (*values, limit),
             ).fetchall()
         return tuple(_call(row) for row in rows)
+
+    def mark_chosen(self, group: str, message: str) -> None:
+        """Notes which reply of a comparison was kept; the others of it were not."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE calls SET chosen = CASE WHEN message = ? THEN 1 ELSE 0 END WHERE owner = ? AND grouping = ?",
+                (message, self._owner, group),
+            )
+
+    def comparisons(self, persona: str | None = None) -> tuple[Compared, ...]:
+        """Who was up against whom where one was kept, oldest first; a model that could not answer was not."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT grouping, max(coalesce(persona, '')), provider, model, coalesce(profile, ''),"
+                " max(coalesce(chosen, 0)), max(coalesce(blind, 0)) FROM calls"
+                " WHERE owner = ? AND comparing = 1 AND (? IS NULL OR persona = ?)"
+                " AND grouping IN (SELECT grouping FROM calls WHERE owner = ? AND chosen = 1)"
+                " GROUP BY grouping, provider, model, coalesce(profile, '')"
+                " HAVING max(CASE WHEN outcome = 'failed' AND coalesce(chosen, 0) = 0 THEN 0 ELSE 1 END) = 1"
+                " ORDER BY min(key)",
+                (self._owner, persona, persona, self._owner),
+            ).fetchall()
+        return tuple(
+            Compared(group, who, f"{provider}:{model}" + (f" (profile:{by})" if by else ""), bool(kept), bool(blind))
+            for group, who, provider, model, by, kept, blind in rows
+        )
 
 
 def midnight_ms(now: float) -> int:

@@ -46,5 +46,5 @@ def versus(compared: Iterable[Compared], *, by_persona: bool = False) -> tuple[V
                     count = counts.setdefault((persona, model, against), [0, 0])
                     count[0] += kept
                     count[1] += 1
-    found = (Versus(model, against, *count, persona) for (persona, model, against), count in counts.items())
+    found = (Versus(model, against, kept, of, who) for (who, model, against), (kept, of) in counts.items())
     return tuple(sorted(found, key=lambda v: (v.persona, -v.kept / v.of, -v.of, v.model, v.against)))

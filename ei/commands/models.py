@@ -14,6 +14,7 @@ from ei.models.expand import NothingFitsError
 from ei.models.interactions import REASONING
 from ei.models.reference import ModelId, parse, suspicion, written_form
 from ei.models.resolve import Rank, Resolution
+from ei.models.values import TIERS
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -134,13 +135,24 @@ def complete_model(session: Session, words: Sequence[str]) -> Sequence[tuple[str
 
 
 def known_references(session: Session) -> list[tuple[str, str]]:
-    """(reference, what it is): used lately, listed by their providers in this session, then an example of each."""
-    calls = session.services.calls.calls(limit=200)
+    """(reference, what it is): used lately, tiers, profiles, the models that are known, then an example of each
+    provider of which none is."""
+    services = session.services
+    calls = services.calls.calls(limit=200)
     out = dict.fromkeys((f"{c.provider}:{c.model}" for c in calls if c.outcome == "complete"), "used lately")
-    for endpoint in session.services.chooser.endpoints().values():
-        for model in session.known_models.get(endpoint.name, ()):
-            out.setdefault(f"{endpoint.name}:{model}", endpoint.label)
-        if endpoint.example and endpoint.name not in session.known_models:
+    endpoints = services.chooser.endpoints()
+    out.update((f"tier:{tier}", "whatever is in that tier today") for tier in TIERS)
+    for profile in services.chooser.profiles().values():
+        out[f"profile:{profile.id}"] = written_form(profile.model)
+    seen = set()
+    for model in services.registry.all(active_only=True):
+        if model.chat and model.provider in endpoints:
+            seen.add(model.provider)
+            out.setdefault(model.id, model.label or endpoints[model.provider].label)
+    for endpoint in endpoints.values():
+        for name in session.known_models.get(endpoint.name, ()):
+            out.setdefault(f"{endpoint.name}:{name}", endpoint.label)
+        if endpoint.example and endpoint.name not in seen and endpoint.name not in session.known_models:
             out.setdefault(f"{endpoint.name}:{endpoint.example}", f"{endpoint.label}, for example")
     return list(out.items())
 
@@ -150,7 +162,7 @@ MODEL = Command(
     summary="See or change the model that this persona thinks with",
     usage=(
         "model  the model in use, and where it comes from",
-        "model SPEC  set it for this persona, in its system.jsonc",
+        "model SPEC  set it for this persona, in its system.jsonc: a model, a tier or a profile",
         "model --clear  take it out of there: back to the default",
         "model --here SPEC  for this conversation only",
         "model --here --clear  no more for this conversation",
@@ -160,7 +172,12 @@ MODEL = Command(
         "model why  every place that was looked at",
         "model pick  choose from a list",
     ),
-    examples=("model google:gemini-2.5-pro", "model ollama:qwen3:8b", "model --here anthropic:claude-haiku-4-5"),
+    examples=(
+        "model google:gemini-2.5-pro",
+        "model ollama:qwen3:8b",
+        "model tier:smart@anthropic",
+        "model --here anthropic:claude-haiku-4-5",
+    ),
     run=run_model,
     group="models",
     complete=complete_model,
@@ -194,8 +211,8 @@ async def _show(call: Invocation) -> Reply:
     session = call.session
     found = await session.resolution()
     name = session.persona.name
-    once = None if session.pending_once is None else parse(session.pending_once, session.services.chooser.names())
-    next_only = [Line(f"For the next reply only: {once}")] if once is not None else []
+    once = session.pending_once
+    next_only = [Line(f"For the next reply only: {written_form(once)}")] if once is not None else []
     data = {
         "persona": name,
         "model": str(found.model),

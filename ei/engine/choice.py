@@ -70,10 +70,15 @@ class ModelChooser:
         return connect(self.endpoints()[name], config.variable, own, config.folder_variable)
 
     def stays_here(self, name: str) -> bool:
-        """Whether what is sent to the provider stays on this machine, where it costs nothing. Raises ConfigError."""
+        """Whether what is sent to the provider stays on this machine, where it costs nothing. Raises ConfigError.
+
+        A provider on the network whose address was set to this machine is taken for a proxy, which sends it on.
+        """
         endpoint = self.endpoints().get(name)
         if endpoint is None or endpoint.wire == "builtin":
             return endpoint is not None
+        if not endpoint.local and endpoint in self._shipped:
+            return False
         return is_loopback(self.connection(name).base_url)
 
     def profiles(self) -> Mapping[str, Profile]:

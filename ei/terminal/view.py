@@ -66,6 +66,7 @@ class View:
         self._spent = (Spent(), Spent())
         self._limit: int | None = None
         self._model = ""
+        self._looks = 0
         self._failures: set[str] = set()
         session.listen(self.take)
 
@@ -147,16 +148,26 @@ class View:
         return self._names
 
     def look_at_model(self) -> None:
-        """Notes which model would answer now, for the toolbar."""
+        """Notes which model would answer now, for the toolbar: as soon as it is known."""
+        self._start(self._look_at_model())
+
+    async def _look_at_model(self) -> None:
         session = self._session
+        self._looks += 1
+        look = self._looks
+        once = session.pending_once
         try:
-            found = session.services.chooser.peek(session.persona, session.conversation, REASONING, session.request)
-            self._model = f"{found.model}\n{found.rank.value}"
+            # In a thread: a tier is looked up among thousands of models.
+            peek = session.services.chooser.peek
+            request = session.request if once is None else once
+            found = await session.in_thread(peek, session.persona, session.conversation, REASONING, request)
+            why = found.rank.value if not found.path or found.reference.startswith("{") else found.reference
+            seen = f"{found.model}\n{why if once is None else 'next reply'}"
         except EiError as exc:
-            self._model = f"{exc.sentence}\n"
-        if session.pending_once is not None:
-            self._model = f"{session.pending_once}\nnext reply"
-        self._screen.refresh()
+            seen = f"{exc.sentence}\n"
+        if look == self._looks:
+            self._model = seen
+            self._screen.refresh()
 
     async def count(self) -> None:
         """Counts what was spent, for the toolbar."""
@@ -169,7 +180,7 @@ class View:
                 here = await session.on_main(calls.spent, conversation=session.conversation.id)
             self._spent = (here or Spent(), today)
             self._limit = await session.context_limit()
-            self.look_at_model()
+            await self._look_at_model()
 
     # Inside -----------------------------------------------------------------------------------------------------
 

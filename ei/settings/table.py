@@ -1,0 +1,123 @@
+"""Every setting as one value; the file, its checks and its schema come from these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ei.settings.values import Setting
+
+
+def _settings() -> Iterable[Setting]:
+    yield Setting(
+        "default_model",
+        None,
+        "reference",
+        'The model for personas that have none of their own, or "last-used".',
+        variable="",
+        example="local:google/gemma-3-12b",
+    )
+    for name, meaning in (
+        ("reasoning", "a persona's reply"),
+        ("subagents", "a persona asked by another"),
+        ("planning", "drafting a persona, deciding whether to speak"),
+    ):
+        yield Setting(
+            f"interactions.{name}.model",
+            None,
+            "reference",
+            f"The model for {meaning}.",
+            f"EI_MODEL_{name.upper()}",
+            example="google:gemini-2.5-pro",
+        )
+        yield Setting(
+            f"interactions.{name}.temperature",
+            None,
+            "number",
+            f"How freely it answers, for {meaning}; null leaves it to the model.",
+            low=0,
+            high=2,
+            example=0.7,
+        )
+        yield Setting(
+            f"interactions.{name}.max_tokens",
+            None,
+            "count",
+            f"The longest reply in tokens, for {meaning}; null leaves it to the model.",
+            low=1,
+            high=10_000_000,
+            example=4096,
+        )
+    yield Setting(
+        "providers",
+        {},
+        "object",
+        "Addresses, key references and headers of providers, and providers of your own.",
+        example={
+            "work": {
+                "base_url": "https://llm.example.org/v1",
+                "key": "env:WORK_LLM_KEY",
+                "headers": {"X-Team": "writers"},
+            }
+        },
+    )
+    yield Setting(
+        "display.theme",
+        "auto",
+        "choice",
+        "Colours: auto looks at the terminal's background.",
+        "EI_THEME",
+        ("auto", "dark", "light", "plain"),
+    )
+    yield Setting("display.keys", "emacs", "choice", "How the input line is edited.", "EI_KEYS", ("emacs", "vi"))
+    yield Setting(
+        "display.ctrl_j",
+        "newline",
+        "choice",
+        "What Ctrl-J does: send is for terminals whose Enter is a line feed.",
+        "",
+        ("newline", "send"),
+    )
+    yield Setting("display.reply_line", True, "flag", "Whether model, time and tokens show under each reply.")
+    yield Setting(
+        "display.reasoning",
+        "folded",
+        "choice",
+        "How much of a model's reasoning shows: nothing, one line, all of it.",
+        "",
+        ("hidden", "folded", "full"),
+    )
+    yield Setting("display.recap", 6, "count", "How many messages show when a conversation is opened.", low=0, high=200)
+    yield Setting(
+        "models.sync",
+        True,
+        "flag",
+        "Whether providers are asked for their models once a day, in the background of a chat.",
+        "EI_MODELS_SYNC",
+    )
+    yield Setting(
+        "models.paid",
+        [],
+        "names",
+        "Providers and models that a tier may choose although they cost money.",
+        example=["anthropic", "openai:gpt-5-mini"],
+    )
+    yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
+    yield Setting(
+        "retry.longest_wait", 60, "number", "The longest pause before a further try, in seconds.", low=0, high=3600
+    )
+
+
+def _of_a_provider() -> Iterable[Setting]:
+    yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
+    yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
+    yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
+    yield Setting("key", None, "text", "Where its key is: env:NAME. Never the key itself.")
+    yield Setting(
+        "headers", None, "texts", "Sent with every request; values may be env:NAME, and what is secret must be."
+    )
+    yield Setting("enabled", True, "flag", "Whether it may be used.")
+
+
+SETTINGS: Mapping[str, Setting] = {setting.key: setting for setting in _settings()}
+OF_A_PROVIDER: Mapping[str, Setting] = {setting.key: setting for setting in _of_a_provider()}
+"""What each object in `providers` may hold."""

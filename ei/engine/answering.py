@@ -60,6 +60,7 @@ class Answering:
         self.seen_head: dict[str, str | None] = {}
         self.next_request: object | None = None
         self._running: dict[str, Running] = {}
+        self._held: set[str] = set()
         self._waiters: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[TurnEnded]] = set()
         self._told: dict[str, set[str]] = {}
@@ -92,7 +93,7 @@ class Answering:
 
     async def busy(self, conversation: str) -> bool:
         """Whether a reply is under way in that conversation, here or in another terminal."""
-        if conversation in self._running:
+        if conversation in self._running or conversation in self._held:
             return True
         return await self._session.db(self._session.store.streaming, conversation) is not None
 
@@ -131,6 +132,28 @@ class Answering:
         if running is None:
             raise NotFoundError("No reply is under way.")
         return await asyncio.shield(running.task)
+
+    async def keep(self, text: str) -> Message:
+        """Keeps a message of the person in the conversation in front without having it answered, and shows it."""
+        conversation = await self._session.ensure_conversation()
+        message = await self._append(conversation.id, (TextPart(text),), "")
+        self._session.publish(MessageSent(message))
+        return message
+
+    def hold(self, conversation: str, work: asyncio.Task[TurnEnded]) -> None:
+        """Takes a conversation for busy until `release`. work: can be stopped like a reply until it ends by itself."""
+        self._held.add(conversation)
+        self._running[conversation] = Running(None, work)
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
+        work.add_done_callback(_retrieve)
+        work.add_done_callback(lambda _: self._running.pop(conversation, None))
+
+    async def release(self, store: ConversationStore, conversation: str, ended: TurnEnded | None) -> None:
+        """Ends what `hold` began; what waits is sent where a reply ended well. ended: the reply to go on with."""
+        self._held.discard(conversation)
+        self._running.pop(conversation, None)
+        await self._after_reply(store, conversation, ended)
 
     async def stop_all(self) -> None:
         """Stops every reply, keeping its text."""
@@ -298,7 +321,7 @@ class Answering:
         session = self._session
         async with self._sending:
             waiting = await session.db(session.store.queued, id, session.services.lease_owner)
-            if not waiting or self._closing or id in self._running:
+            if not waiting or self._closing or id in self._running or id in self._held:
                 return
             if not complete:
                 if session.conversation is not None and session.conversation.id == id:

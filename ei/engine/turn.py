@@ -117,6 +117,11 @@ class Turn:
         self._rejected: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def sent_tokens(self) -> int | None:
+        """How many tokens were sent, estimated; None before that."""
+        return None if self._sent is None else self._sent.tokens
+
     async def run(self) -> TurnEnded:
         """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
         plan = self._plan

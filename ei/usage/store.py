@@ -113,6 +113,16 @@ class CallStore:
             for group, who, provider, model, by, kept, blind in rows
         )
 
+    def recent(self, provider: str, since_ms: int, limit: int) -> tuple[Call, ...]:
+        """The newest calls of a provider that started since then, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {', '.join(COLUMNS)} FROM calls WHERE owner = ? AND provider = ? AND started_ms >= ?"
+                " ORDER BY started_ms DESC, key DESC LIMIT ?",
+                (self._owner, provider, since_ms, limit),
+            ).fetchall()
+        return tuple(_call(row) for row in rows)
+
 
 def midnight_ms(now: float) -> int:
     """The last local midnight before now (seconds since 1970), in milliseconds since 1970."""

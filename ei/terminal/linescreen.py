@@ -66,6 +66,7 @@ class LineScreen:
         self._left: asyncio.Event | None = None
         self._prompting: asyncio.TimerHandle | None = None
         self._at_prompt = False
+        self._unfinished = False
         self._interrupted_at = float("-inf")
 
     @property
@@ -92,7 +93,9 @@ class LineScreen:
         self._ask_again()
 
     def set_tail(self, source: Tail | None) -> None:
-        """Nothing: rows are printed once they are finished."""
+        """Rows are printed once they are finished; until the last one is, no prompt comes between them."""
+        self._unfinished = source is not None
+        self._ask_again()
 
     def set_queued(self, texts: Sequence[str]) -> None:
         """Nothing: what is typed stays where it was typed."""
@@ -266,6 +269,8 @@ class LineScreen:
             return
         if self._prompting is not None:
             self._prompting.cancel()
+        if self._unfinished:
+            return
         self._prompting = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._show_prompt)
 
     def _show_prompt(self) -> None:

@@ -37,6 +37,21 @@ def test_a_dumb_terminal_gets_plain_text_and_works(talking: Home, server: WireSe
         assert b"\x1b" not in t.raw
 
 
+def test_no_prompt_comes_between_the_rows_of_a_reply(talking: Home, server: WireServer) -> None:
+    server.always(
+        Answer(
+            "The first paragraph.\n\nThe second one.", chunks=["The first paragraph.\n\nThe", " second one."], delay=0.5
+        )
+    )
+    with lines_only(talking) as t:
+        say(t, "Hello")
+        t.wait_for("local:tiny ·")
+        t.wait_for(lambda t: t.screen[t.cursor[1]] == "ei ❯")
+        lines = t.everything
+        first, last = (next(n for n, line in enumerate(lines) if text in line) for text in ("first par", "second one"))
+        assert not any("❯" in line for line in lines[first:last])
+
+
 def test_a_question_is_answered_by_a_line(talking: Home, server: WireServer) -> None:
     with lines_only(talking) as t:
         say(t, "Hello")

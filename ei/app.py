@@ -121,10 +121,9 @@ def open_session(services: Services, persona: str | None = None) -> Session:
                 continue
     usable = library.personas()
     if not usable:
-        broken = [str(entry.error) for entry in library.all() if not isinstance(entry, Persona)]
-        raise ConfigError(
-            f"No persona in {library.folder} can be used. {' '.join(broken)}".strip(), "Mend one of the files."
-        )
+        broken = [entry.error.sentence for entry in library.all() if not isinstance(entry, Persona)]
+        hint = "\n".join([*broken, "Mend one of the files."])
+        raise ConfigError(f"No persona in {library.folder} can be used.", hint)
     return Session(services, usable[0])
 
 

@@ -244,8 +244,8 @@ def _complain(error: EiError) -> None:
 
     with contextlib.suppress(OSError):
         print(f"ei: {safe(error.sentence)}", file=sys.stderr)
-        if error.hint:
-            print(f"    {safe(as_typed(error.hint))}", file=sys.stderr)
+        for line in error.hint.splitlines():
+            print(f"    {safe(as_typed(line))}", file=sys.stderr)
 
 
 def drop_stdout() -> None:

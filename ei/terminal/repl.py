@@ -65,9 +65,7 @@ class Repl:
         session = self.session
         if conversation is not None:
             await session.db(session.store.find, conversation)
-        self.view.say(self.view.banner(), "meta")
-        for warning in session.services.config.current().warnings:
-            self.view.say(warning, "warn")
+        self.view.greet()
         if incognito:
             await session.set_incognito(True)
         else:
@@ -230,10 +228,10 @@ class Repl:
         with contextlib.suppress(EiError):
             name = (await session.resolution()).model.provider
             await asyncio.to_thread(self._load, name)
-        from ei.engine.syncing import sync_if_old
+        from ei.engine.syncing import keep_synced
 
-        for news in await sync_if_old(session.services):
-            self.view.say(news.text, "warn")
+        # A chat may be left open for days.
+        await keep_synced(session.services, lambda news: self.view.say(news.text, "warn"))
 
     def _load(self, provider: str) -> None:
         from ei.terminal.markdown import render

@@ -29,6 +29,7 @@ from ei.engine.events import (
 from ei.engine.session import Session
 from ei.errors import EiError
 from ei.models.interactions import REASONING
+from ei.personas.values import BrokenPersona
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.theme import Theme
@@ -102,10 +103,17 @@ class View:
         path = self._session.services.config.paths.log
         self.say(f"Something went wrong in ei itself ({type(error).__name__}). The details are in {path}.", "error")
 
-    def banner(self) -> str:
-        """The first line of all."""
-        count = len(self._session.services.library.all())
-        return f"ei · {count} persona{'s' if count != 1 else ''} · /help for commands"
+    def greet(self) -> None:
+        """The first line of all, and what is amiss with settings and personas."""
+        services = self._session.services
+        entries = services.library.all()
+        broken = [entry for entry in entries if isinstance(entry, BrokenPersona)]
+        count = len(entries) - len(broken)
+        self.say(f"ei · {count} persona{'s' if count != 1 else ''} · /help for commands")
+        for entry in broken:
+            self.say(f"{entry.name} is broken: {entry.error}", "error")
+        for warning in services.config.current().warnings:
+            self.say(warning, "warn")
 
     def prompt(self) -> list[tuple[str, str]]:
         """What stands before the input line."""

@@ -151,3 +151,16 @@ def test_archive_restore_and_clone(talking: Home, server: WireServer) -> None:
         t.wait_for("lena ❯")
         assert shown(t, "you   Hi lena")
         assert shown(t, "lena  Hello there.")
+
+
+def test_with_no_persona_that_works_each_file_is_named(talking: Home) -> None:
+    with talking.ei() as t:
+        say(t, "/quit")
+        t.wait_exit()
+    for name in ("beta", "ei", "lena", "mike", "otto"):
+        talking.persona(name).write_text("{")
+    with talking.ei(columns=200, ready=False) as t:
+        assert t.wait_exit(20) == 3
+        assert times(t, "can be used.") == 1
+        assert times(t, "system.jsonc, line 1, column 2: ") == 5
+        assert times(t, "Mend one of the files.") == 1

@@ -64,11 +64,20 @@ _TEMPLATE = """\
   // Other names for /persona NAME and @NAME, in any case.
   "aliases": [],
 
-  // provider:model, or a bare name for a model on your local server. Without it the default answers. /model sets it.
+  // provider:model, tier:fast, profile:ID, or a bare name for a model on your local server. Without it the default answers. /model sets it.
   // "model": "local:google/gemma-3-12b",
 
   // For one kind of call: "reasoning" (replies), "subagents" (asked as a guest), "planning" (drafts).
   // "models": { "subagents": "ollama:qwen3:8b" },
+
+  // What answers where that model cannot be reached, in this order; what costs more asks first.
+  // "fallback": ["profile:backup", "tier:fast", "local:qwen3:8b"],
+
+  // What a tier means for this persona: "fast", "balanced", "smart", "premium".
+  // "tiers": { "fast": "groq:llama-3.3-70b-versatile" },
+
+  // Said to a model beside the rest: one text for all, or one for each provider or model family.
+  // "prompt_note": { "anthropic": "Keep it short.", "gemini": "No headings." },
 
   // The same names for every provider: temperature, top_p, max_tokens (of a reply), stop, seed, reasoning_effort.
   // "parameters": { "temperature": 0.8 },

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, NoReturn, cast
 
 from ei.errors import ConfigError
+from ei.models.values import TIERS
 
 ConceptType = Literal["static", "persona", "person", "topic"]
 CONCEPT_TYPES: tuple[ConceptType, ...] = ("static", "persona", "person", "topic")
@@ -92,6 +93,9 @@ def persona_from_data(name: str, data: object, path: Path) -> Persona:
         concepts=tuple(reader.concept(item, f"concepts[{i}]") for i, item in enumerate(reader.items(data, "concepts"))),
         parameters=reader.parameters(data),
         private=reader.boolean(data, "private"),
+        fallback=reader.fallback(data),
+        tiers=reader.tiers(data),
+        prompt_note=reader.prompt_note(data),
     )
 
 
@@ -165,6 +169,36 @@ class _Reader:
         written = self.mapping(data, "models")
         found = {key: self.reference(written, key, "models.") for key in written}
         return MappingProxyType({key: value for key, value in found.items() if value is not None})
+
+    def fallback(self, data: Mapping[str, object]) -> tuple[object, ...]:
+        found = []
+        for index, item in enumerate(self.items(data, "fallback")):
+            written = {f"fallback[{index}]": item or None}
+            reference = self.reference(written, f"fallback[{index}]")
+            if reference is None:
+                self.refuse(f"fallback[{index}]", 'a model reference, such as "tier:fast" or "profile:backup"')
+            found.append(reference)
+        return tuple(found)
+
+    def tiers(self, data: Mapping[str, object]) -> Mapping[str, object]:
+        written = self.mapping(data, "tiers")
+        for tier in written:
+            if tier not in TIERS:
+                self.refuse(f"tiers.{tier}", f"named like a tier: {', '.join(TIERS)}")
+        found = {tier: self.reference(written, tier, "tiers.") for tier in written}
+        return MappingProxyType({tier: value for tier, value in found.items() if value is not None})
+
+    def prompt_note(self, data: Mapping[str, object]) -> object:
+        match data.get("prompt_note"):
+            case None | "":
+                return None
+            case str() as text:
+                return text
+            case Mapping() as notes if all(isinstance(note, str) for note in notes.values()):
+                return MappingProxyType(dict(notes))
+            case _:
+                wanted = 'text, or an object of texts by provider or model family, { "anthropic": "…" }'
+                return self.refuse("prompt_note", wanted)
 
     def parameters(self, data: Mapping[str, object]) -> Mapping[str, object]:
         found = self.mapping(data, "parameters")

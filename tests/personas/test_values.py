@@ -25,6 +25,9 @@ def test_a_full_file_becomes_a_persona() -> None:
         "long_description": "Tells stories.",
         "last_updated": "2026-11-20T09:00:00Z",
         "private": True,
+        "fallback": ["profile:backup", {"tier": "fast"}],
+        "tiers": {"fast": "groq:llama", "smart": None},
+        "prompt_note": {"anthropic": "Keep it short."},
         "concepts": [
             {
                 "id": "c1",
@@ -52,6 +55,9 @@ def test_a_full_file_becomes_a_persona() -> None:
         concepts=(Concept("c1", "Rain", "On roofs.", "topic", 0.0, 0.75, -1.0, "2026-11-19"),),
         parameters={"temperature": 1, "max_tokens": 300, "stop": ["END"], "their_own": [1]},
         private=True,
+        fallback=("profile:backup", {"tier": "fast"}),
+        tiers={"fast": "groq:llama"},
+        prompt_note={"anthropic": "Keep it short."},
     )
 
 
@@ -91,6 +97,14 @@ def test_a_concept_needs_only_a_name() -> None:
         ({"parameters": {"max_tokens": 0}}, "parameters.max_tokens must be a whole number of at least 1"),
         ({"parameters": {"seed": 1.5}}, "parameters.seed must be a whole number"),
         ({"parameters": {"stop": [1]}}, "parameters.stop must be text, or a list of texts"),
+        ({"fallback": "tier:fast"}, "fallback must be a list, [ … ]"),
+        ({"fallback": ["tier:fast", 1]}, "fallback[1] must be text such as"),
+        ({"fallback": [""]}, "fallback[0] must be a model reference, such as"),
+        ({"tiers": ["fast"]}, "tiers must be an object, { … }"),
+        ({"tiers": {"quick": "x:y"}}, "tiers.quick must be named like a tier: fast, balanced, smart, premium"),
+        ({"tiers": {"fast": 1}}, "tiers.fast must be text such as"),
+        ({"prompt_note": ["x"]}, "prompt_note must be text, or an object of texts by provider or model family"),
+        ({"prompt_note": {"openai": 1}}, "prompt_note must be text, or an object of texts"),
         ({"parameters": {"reasoning_effort": 1}}, "parameters.reasoning_effort must be text in quotes"),
     ],
 )

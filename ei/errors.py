@@ -15,6 +15,7 @@ EiError
 │   ├── UnknownModelError      404: the nearest names
 │   ├── BusyError              429, 529, 5xx: when to try again
 │   ├── UnreachableError       nobody answers at the address
+│   ├── LeftAloneError         it failed so often that it is not asked now
 │   ├── CutOffError            the stream ended early
 │   ├── TooLongError           the request is larger than the model's context
 │   └── RejectedParameterError 400, 422 that names a parameter
@@ -116,7 +117,20 @@ class RefusedKeyError(ProviderError):
 
 
 class UnknownModelError(ProviderError):
-    pass
+    """near: names of models of that provider that may be meant, the likeliest first."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        near: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model, status=status)
+        self.near = near
 
 
 class BusyError(ProviderError):
@@ -137,6 +151,23 @@ class BusyError(ProviderError):
 
 
 class UnreachableError(ProviderError):
+    """reached: the request went out and only the answer did not come in time, so it may be charged."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        status: int | None = None,
+        reached: bool = False,
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model, status=status)
+        self.reached = reached
+
+
+class LeftAloneError(ProviderError):
     pass
 
 

@@ -2,60 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from ei import jsonc
+from ei.config import Config
+from ei.engine.choice import LAST_USED
 from ei.engine.services import Services
 from ei.errors import EiError
 from ei.models.interactions import INTERACTIONS
 from ei.models.reference import exact
+from ei.personas.values import Persona
+
+Kind = Literal["persona", "settings", "conversation", "state", "variable"]
+Takes = Literal["any", "no profile", "bare name", "profile id", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reference stands, for a program.
+
+    kind: a persona's system.jsonc, settings.jsonc, a conversation's own model, what is remembered, or an environment
+    variable. name: of the persona, the thing remembered or the variable, the conversation's id; "" for settings.
+    path: keys and positions in that file, () where it is no file.
+    """
+
+    kind: Kind
+    name: str = ""
+    path: jsonc.KeyPath = ()
+
+    @property
+    def file(self) -> tuple[Kind, str]:
+        """What is written as a whole: equal for places in the same file."""
+        return self.kind, self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """One place where a reference is written. written: as it stands there."""
+    """One place where a reference is written.
+
+    where: in words. written: as it stands there. means: the same as `reference.parse` reads it. takes: what may stand
+    there: "bare name" is a model's name whose provider is said elsewhere, "profile id" one without its prefix, "model"
+    one model and nothing else. used: whether it decides anything as things are now. source: of a variable, where it
+    is set.
+    """
 
     where: str
     written: object
+    place: Place
+    means: object
+    takes: Takes = "any"
+    used: bool = True
+    source: str = ""
 
 
-def referrers(services: Services) -> tuple[Referrer, ...]:
-    """Every place where a reference is written now. Reads files and the database: call it from a thread."""
-    return tuple(_places(services))
+def referrers(services: Services, config: Config | None = None) -> tuple[Referrer, ...]:
+    """Every place where a reference is written now; config: the last one that could be read, where none is given.
+
+    Reads files and the database: call it from a thread. Raises ConfigError, StorageError.
+    """
+    return tuple(_places(services, config or services.config.last_good()))
 
 
 def references(services: Services) -> Mapping[str, tuple[str, ...]]:
-    """Where each model is referred to, by its id; what cannot be read, or names no one model, is left out.
+    """Where each model in use is referred to, by its id; what cannot be read, or names no one model, is left out.
 
     Reads files and the database: call it from a thread. Raises ConfigError, StorageError.
     """
     names = services.chooser.names()
     out: dict[str, dict[str, None]] = {}
-    for place in _places(services):
+    for place in referrers(services):
         try:
-            model = str(exact(place.written, names))
+            model = str(exact(place.means, names))
         except EiError:
             continue
-        out.setdefault(model, {})[place.where] = None
+        if place.used:
+            out.setdefault(model, {})[place.where] = None
     return {model: tuple(wheres) for model, wheres in out.items()}
 
 
-def _places(services: Services) -> Iterator[Referrer]:
+def _places(services: Services, config: Config) -> Iterator[Referrer]:
     for persona in services.library.personas():
-        if persona.model is not None:
-            yield Referrer(persona.name, persona.model)
-        for name, written in persona.models.items():
-            yield Referrer(f"{persona.name} (models.{name})", written)
-    config = services.config.last_good()
-    for name, interaction in INTERACTIONS.items():
-        if variable := config.variable(interaction.variable):
-            yield Referrer(interaction.variable, variable.value)
-        if written := config.section(f"interactions.{name}").get("model"):
-            yield Referrer(f"interactions.{name}.model in settings.jsonc", written)
-    if variable := config.variable("EI_LLM_MODEL"):
-        yield Referrer("EI_LLM_MODEL", variable.value)
+        yield from _of_persona(persona)
+    yield from _of_variables(config)
+    yield from _of_settings(services, config)
+    last = services.state.get(LAST_USED)
+    if last is not None:
+        used = config.settings.get("default_model") == "last-used"
+        yield Referrer("the model used last", last, Place("state", LAST_USED), last, used=used)
+    for conversation in services.conversations.with_model_here():
+        where = f"a conversation with {conversation.persona} (…{conversation.id[-8:]})"
+        written = conversation.model_here
+        yield Referrer(where, written, Place("conversation", conversation.id), written)
+
+
+def _of_persona(persona: Persona) -> Iterator[Referrer]:
+    try:
+        # As it stands in the file: a position in a list must be the one there.
+        data = jsonc.read(persona.path).value
+    except (OSError, EiError):
+        return  # it was changed or taken away a moment ago
+    if not isinstance(data, Mapping):
+        return
+    if data.get("model"):
+        yield _in_persona(persona, ("model",), data["model"], persona.name)
+    for name, written in _items(data.get("models")):
+        yield _in_persona(persona, ("models", name), written)
+    for name, written in _items(data.get("tiers")):
+        yield _in_persona(persona, ("tiers", name), written, takes="no profile")
+    for index, written in enumerate(_list(data.get("fallback"))):
+        yield _in_persona(persona, ("fallback", index), written)
+
+
+def _in_persona(
+    persona: Persona, path: jsonc.KeyPath, written: object, where: str = "", takes: Takes = "any"
+) -> Referrer:
+    where = where or f"{persona.name} ({jsonc.show_path(path)})"
+    return Referrer(where, written, Place("persona", persona.name, path), written, takes)
+
+
+def _of_variables(config: Config) -> Iterator[Referrer]:
+    for name in (*(interaction.variable for interaction in INTERACTIONS.values()), "EI_LLM_MODEL"):
+        if variable := config.variable(name):
+            yield Referrer(name, variable.value, Place("variable", name), variable.value, source=variable.source)
+
+
+def _of_settings(services: Services, config: Config) -> Iterator[Referrer]:
+    def at(path: jsonc.KeyPath, written: object, takes: Takes = "any", means: object = None) -> Referrer:
+        where = f"{jsonc.show_path(path)} in settings.jsonc"
+        return Referrer(where, written, Place("settings", "", path), written if means is None else means, takes)
+
+    for name in INTERACTIONS:
+        section = config.section(f"interactions.{name}")
+        if written := section.get("model"):
+            yield at(("interactions", name, "model"), written)
+        for tier, written in _items(section.get("tiers")):
+            yield at(("interactions", name, "tiers", tier), written, "no profile")
     default = config.settings.get("default_model")
     if default is not None and default != "last-used":
-        yield Referrer("default_model in settings.jsonc", default)
-    for conversation in services.conversations.with_model_here():
-        yield Referrer(f"a conversation with {conversation.persona} (…{conversation.id[-8:]})", conversation.model_here)
+        yield at(("default_model",), default)
+    older = config.section("llm_config")
+    if written := older.get("default_model"):
+        yield at(("llm_config", "default_model"), written, "no profile")
+    if isinstance(written := older.get("default_profile_id"), str) and written:
+        yield at(("llm_config", "default_profile_id"), written, "profile id", f"profile:{written}")
+    yield from _of_profiles(services, config)
+    for index, written in enumerate(_list(config.section("models").get("paid"))):
+        if isinstance(written, str) and ":" in written:
+            yield at(("models", "paid", index), written, "model")
+
+
+def _of_profiles(services: Services, config: Config) -> Iterator[Referrer]:
+    try:
+        profiles = services.chooser.profiles()
+    except EiError:
+        profiles = {}
+    written = config.settings.get("llm_profiles")
+    rows: Sequence[tuple[str | int, object]] = (
+        list(written.items()) if isinstance(written, Mapping) else list(enumerate(_list(written)))
+    )
+    for key, row in rows:
+        if not isinstance(row, Mapping):
+            continue
+        id = str(row.get("id") or key)
+        profile = profiles.get(id)
+        path: jsonc.KeyPath = ("llm_profiles", key)
+        if model := row.get("model"):
+            place = Place("settings", "", (*path, "model"))
+            means = model if profile is None else profile.model
+            bare = isinstance(model, str) and isinstance(means, str) and means.endswith(f":{model}")
+            yield Referrer(f"profile {id}", model, place, means, "bare name" if bare else "no profile")
+        for index, other in enumerate(_list(row.get("fallback"))):
+            place = Place("settings", "", (*path, "fallback", index))
+            yield Referrer(f"profile {id} (fallback[{index}])", other, place, other)
+
+
+def _items(value: object) -> list[tuple[str, object]]:
+    return [(str(key), inner) for key, inner in value.items() if inner] if isinstance(value, Mapping) else []
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

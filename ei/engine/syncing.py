@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
+from ei.engine.missing import replacing
 from ei.engine.referring import references
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, StorageError
@@ -20,6 +21,7 @@ from ei.providers.base import ListedModel
 SECONDS = 20.0
 """How long each provider may take."""
 DAY_MS = 24 * 3600 * 1000
+HOUR = 3600.0
 TRIES = 5
 NAMED = 3
 
@@ -107,6 +109,14 @@ async def sync_if_old(services: Services) -> tuple[News, ...]:
         return ()
 
 
+async def keep_synced(services: Services, tell: Callable[[News], None], every: float = HOUR) -> None:
+    """`sync_if_old` now and again every so many seconds, until it is cancelled; tell: given each piece of news."""
+    while True:
+        for news in await sync_if_old(services):
+            tell(news)
+        await asyncio.sleep(every)
+
+
 async def _ask(services: Services, name: str, seconds: float) -> tuple[Asked, tuple[ListedModel, ...]]:
     began = monotonic()
     models: tuple[ListedModel, ...] = ()
@@ -141,11 +151,12 @@ def _news(services: Services, merged: Merged) -> tuple[News, ...]:
     if not used:
         return ()
     registry = services.registry
-    models = {model.id: model for model in registry.all() if model.id in used}
+    here = registry.all()
+    models = {model.id: model for model in here if model.id in used}
     prices = {change.model: change for change in merged.changes if change.what == "price"}
     found: dict[str, News] = {}
     for id, model in models.items():
-        uses = f"{_names(used[id])}; /models show {id} tells more."
+        uses = f"{_names(used[id])}. To change that everywhere: {replacing(model, here)}"
         if not model.active:
             text = f"{id} is no longer in the list of {model.provider}. It is used by {uses}"
             found[f"gone {id}"] = News("gone", id, text)
@@ -154,7 +165,8 @@ def _news(services: Services, merged: Merged) -> tuple[News, ...]:
             found[f"shutdown {id} {model.shutdown}"] = News("shutdown", id, text)
         if id in merged.repriced and id in prices:
             now, was = prices[id].after, prices[id].before
-            text = f"{id} costs {now} per million tokens now; it was {was}. It is used by {uses}"
+            mend = f"To use another: {replacing(model, here, cheaper=True)}"
+            text = f"{id} costs {now} per million tokens now; it was {was}. It is used by {_names(used[id])}. {mend}"
             found[f"price {id} {price_text(model.prices)}"] = News("price", id, text)
     registry.forget_told([f"gone {id}" for id, model in models.items() if model.active])
     return tuple(found[what] for what in registry.first_time(found))

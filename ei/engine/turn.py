@@ -28,7 +28,7 @@ from ei.engine.events import (
 )
 from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
-from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError
+from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError, UnknownModelError
 from ei.messages import (
     NO_PARAMETERS,
     ChatRequest,
@@ -150,6 +150,8 @@ class Turn:
             if type(exc) is ProviderError:  # none of those that say it all in their sentence
                 self._log(exc)
             state, error = State.FAILED, exc
+            if isinstance(exc, UnknownModelError):
+                error, _ = await _to_its_end(_with_near(self._services, exc))
         except Exception as exc:  # the last line of defence: one sentence for the person, the rest for the log
             self._log(exc)
             state, error = (
@@ -474,6 +476,12 @@ def _shorter(sent: Fitted, error: TooLongError) -> int:
     if error.limit and error.asked and error.asked > error.limit:
         return max(int(sent.tokens * error.limit / error.asked * 0.85), 1)
     return max(int(sent.tokens * 0.6), 1)
+
+
+async def _with_near(services: Services, error: UnknownModelError) -> UnknownModelError:
+    from ei.engine.missing import gone
+
+    return await asyncio.to_thread(gone, services, error)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> tuple[T, bool]:

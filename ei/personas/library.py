@@ -126,6 +126,10 @@ class Library:
         """Sets one value in a persona's file, all else stays. Raises ConfigError where it does not fit there."""
         return self._change(name, lambda text, file: jsonc.set_value(text, path, value, file))
 
+    def edit(self, name: str, edit: Callable[[str], str]) -> Persona:
+        """Applies edit to the text of a persona's file; it may be called several times. Raises as `set_value`."""
+        return self._change(name, lambda text, file: edit(text))
+
     def remove_value(self, name: str, path: jsonc.KeyPath) -> Persona:
         """Takes one key out of a persona's file, all else stays."""
         return self._change(name, lambda text, file: jsonc.remove_value(text, path, file))

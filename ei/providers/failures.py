@@ -178,7 +178,7 @@ def no_such_model(call: Call, near: Collection[str], status: int | None = 404) -
     elif call.connection.endpoint.name == "ollama":
         hint = f"Fetch it with: ollama pull {call.model}"
     sentence = f'{call.name} has no model "{call.model}".'
-    return UnknownModelError(sentence, hint, status=status, **call.common)
+    return UnknownModelError(sentence, hint, status=status, near=tuple(shown), **call.common)
 
 
 AGAIN = "The text so far is kept. /continue goes on, /retry asks again."
@@ -294,7 +294,9 @@ def from_connection_failure(exc: BaseException, call: Call) -> ProviderError:
     if names & {"TimeoutException", "APITimeoutError", "TimeoutError"} and "ConnectError" not in names:
         if call.began:
             return cut_off(call)
-        return UnreachableError(f"{call.name} took too long to answer.", "Try again: /retry", **call.common)
+        return UnreachableError(
+            f"{call.name} took too long to answer.", "Try again: /retry", reached=True, **call.common
+        )
     if names & {"SSLError", "SSLCertVerificationError"}:
         hint = "Is a proxy in between? If it is your own, make its certificate known to this machine."
         return UnreachableError(f"No safe connection to {url}: {tls_words(exc)}.", hint, **call.common)

@@ -95,8 +95,15 @@ async def test_models_that_leave_come_back_and_change_price_between_syncs_are_ke
             prices = "costs $1.3 in, $2 out (provider) per million tokens now; it was $1 in, $2 out (provider)"
             end = "will be gone from 2027-03-01"
             assert await after(x, y) == [
-                ("price", f"openrouter:a/x {prices}. It is used by ei; /models show openrouter:a/x tells more."),
-                ("shutdown", f"openrouter:b/y {end}. It is used by {here}; /models show openrouter:b/y tells more."),
+                (
+                    "price",
+                    f"openrouter:a/x {prices}. It is used by ei. To use another: /models replace openrouter:a/x NEW",
+                ),
+                (
+                    "shutdown",
+                    f"openrouter:b/y {end}. It is used by {here}. To change that everywhere: "
+                    "/models replace openrouter:b/y openrouter:a/x",
+                ),
             ]
             assert ids(b) == ["openrouter:a/x", "openrouter:b/y"]
             assert ids(b, active_only=False) == ["openrouter:a/x", "openrouter:b/y", "openrouter:c/z"]

@@ -1,0 +1,92 @@
+"""What to do about a model that is gone: which ones could take its place, and the command that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ei.engine.referring import references
+from ei.engine.services import Services
+from ei.errors import EiError, UnknownModelError
+from ei.models.choosing import version_of, weight
+from ei.models.values import Model
+from ei.providers.models_list import nearest, tail
+
+MOST = 3
+
+
+def successors(model: Model, models: Sequence[Model], *, cheaper: bool = False) -> tuple[Model, ...]:
+    """At most three active models of the same provider that could take a model's place, the best first.
+
+    Those of the same tier come first, then those whose names are most alike, the newer before the older. cheaper: only
+    those that cost less where any do.
+    """
+    usable = [
+        other
+        for other in models
+        if other.provider == model.provider
+        and other.id != model.id
+        and other.active
+        and not other.disabled
+        and not other.shutdown
+        and other.chat == model.chat
+    ]
+    cost = weight(model.prices)
+    if cheaper and cost is not None:
+        less = [other for other in usable if (price := weight(other.prices)) is not None and price < cost]
+        usable = less or usable
+    return tuple(sorted(usable, key=lambda other: _distance(other, model))[:MOST])
+
+
+def replacing(model: Model, models: Sequence[Model], *, cheaper: bool = False) -> str:
+    """The command that names another model wherever this one is: `/models replace OLD NEW`."""
+    found = successors(model, models, cheaper=cheaper)
+    return f"/models replace {model.id} {found[0].id if found else 'NEW'}"
+
+
+def gone(services: Services, error: UnknownModelError) -> UnknownModelError:
+    """The same error with the nearest active models and the command that mends it.
+
+    The registry is asked first, then what the provider's own list gave (`error.near`). Nothing is substituted. Reads
+    files and the database: call it from a thread. Never raises: where nothing can be read it is the error as it was.
+    """
+    try:
+        return _gone(services, error)
+    except EiError:
+        return error
+
+
+def _gone(services: Services, error: UnknownModelError) -> UnknownModelError:
+    id = f"{error.provider}:{error.model}"
+    models = services.registry.all()
+    near = _near(id, models, error)
+    if not near:
+        return error
+    hint = f"Did you mean {' or '.join(near)}? "
+    new = f"{error.provider}:{near[0]}"
+    used = references(services).get(id, ())
+    if used:
+        hint += f"To change it everywhere: /models replace {id} {new}"
+    else:
+        hint += f"To choose it: /model {new}"
+    return UnknownModelError(
+        error.sentence, hint, provider=error.provider, model=error.model, status=error.status, near=tuple(near)
+    )
+
+
+def _near(id: str, models: Sequence[Model], error: UnknownModelError) -> list[str]:
+    """Names of models, the best first: alike in name, then those that could take the place of one that was here."""
+    there = [other for other in models if other.provider == error.provider and other.active and not other.disabled]
+    alike = nearest(error.model, [other.name for other in there if other.chat and not other.shutdown])
+    known = next((model for model in models if model.id == id), None)
+    instead = successors(known, models) if known is not None else ()
+    found = list(dict.fromkeys([*(other.name for other in instead), *alike] if instead else alike))
+    return (found or list(error.near))[:MOST]
+
+
+def _distance(other: Model, model: Model) -> tuple[object, ...]:
+    """The smaller, the nearer."""
+    from difflib import SequenceMatcher
+
+    likeness = SequenceMatcher(None, tail(model.name.lower()), tail(other.name.lower())).ratio()
+    newness = (-(other.created_ms or 0), tuple(-number for number in version_of(other.name)))
+    return (bool(model.tier) and other.tier != model.tier, -round(likeness, 1), *newness, other.id)

@@ -86,7 +86,7 @@ def test_a_draft_that_cannot_be_made_is_a_plain_one_and_says_why(talking: Home, 
         t.wait_for("Save flora (")
         t.press("enter")
         t.wait_for("flora ❯")
-        assert shown(t, "asks for an API key (401)")
+        t.wait_for(lambda t: shown(t, "asks for an API key (401)"))
     assert "a gardener" in talking.persona("flora").read_text()
 
 
@@ -102,7 +102,7 @@ def test_a_broken_file_is_named_with_line_and_column_and_the_others_work(talking
         t.wait_for("lena is broken")
         assert shown(t, "lena/system.jsonc, line 3, column 17")
         say(t, "/persona lena")
-        t.wait_for(lambda t: "".join(t.everything).replace(" ", "").count("column17") == 2)
+        t.wait_for(lambda t: "".join(t.everything).replace(" ", "").count("column17") == 3)
         assert times(t, "> /persona lena") == 1
         say(t, "/persona mike")
         t.wait_for("mike ❯")

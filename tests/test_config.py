@@ -136,12 +136,60 @@ def test_an_unknown_key_of_a_provider_is_a_warning_with_the_nearest_one(home: di
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            '{"llm_profiles": "x"}',
+            "llm_profiles must be a list of objects in braces, or an object of them by their ids",
+        ),
+        ('{"llm_profiles": [{"id": "a", "temperature": 3}]}', "llm_profiles.a.temperature must be from 0 to 2"),
+        (
+            '{"llm_profiles": {"a": {"provider_type": "x"}}}',
+            "llm_profiles.a.provider_type must be one of: oai_compatible",
+        ),
+        ('{"llm_profiles": [{"max_tokens": 0}]}', "llm_profiles[0].max_tokens must be from 1 to"),
+        ('{"llm_profiles": {"a": {"fallback": "b"}}}', "llm_profiles.a.fallback must be a list of model references"),
+        ('{"llm_profiles": {"a": {"api_key_ref": "cmd:x"}}}', "llm_profiles.a.api_key_ref cannot be a cmd: reference"),
+        ('{"llm_config": {"temperature": "hot"}}', "llm_config.temperature must be a number"),
+        (
+            '{"interactions": {"planning": {"tiers": {"slow": "x"}}}}',
+            "interactions.planning.tiers must have no keys but",
+        ),
+    ],
+)
+def test_what_fits_no_profile_is_an_error_that_names_its_key(home: dict[str, str], text: str, problem: str) -> None:
+    settings(home, text)
+    with pytest.raises(ConfigError) as caught:
+        ConfigFile(home, None).current()
+    assert caught.value.sentence.startswith(f"{find_paths(home).settings}: {problem}")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["sk-proj-0123456789", "AIzaSyA1234567890abcdefgh", "gsk_abcdefgh", "3f9a0b1c2d4e5f60718293a4b5c6d7e8", "a b"],
+)
+def test_a_key_in_place_of_a_reference_is_refused_and_not_repeated(home: dict[str, str], key: str) -> None:
+    settings(home, json.dumps({"llm_profiles": [{"id": "a", "model": "openai:x", "api_key_ref": key}]}))
+    with pytest.raises(ConfigError, match="never the key itself") as caught:
+        ConfigFile(home, None).current()
+    assert key not in str(caught.value)
+
+
+def test_an_unknown_key_of_a_profile_is_a_warning_with_the_nearest_one(home: dict[str, str]) -> None:
+    settings(home, '{"llm_profiles": [{"id": "a", "model": "openai:x", "temprature": 1}]}')
+    assert ConfigFile(home, None).current().warnings == (
+        "settings.jsonc: llm_profiles.a.temprature is not a setting; did you mean llm_profiles.a.temperature?",
+    )
+
+
 def test_the_written_out_settings_file_has_every_key_and_changes_nothing() -> None:
     text = settings_text()
     shown = [key for key in SETTINGS if f'"{key.split(".")[-1]}"' in text]
     assert shown == list(SETTINGS)
     assert json5.loads(text) == {
         "interactions": {"reasoning": {}, "subagents": {}, "planning": {}},
+        "llm_config": {},
         "display": {},
         "models": {},
         "retry": {},
@@ -152,7 +200,7 @@ def test_taking_the_slashes_away_makes_a_settings_file_that_is_accepted(home: di
     lines = []
     for line in settings_text().splitlines():
         bare = line.lstrip().removeprefix("// ")
-        code = bare.startswith(('"', "  ", "}", "{")) and line.lstrip().startswith("//")
+        code = bare.startswith(('"', "  ", "}", "{", "]")) and line.lstrip().startswith("//")
         lines.append(bare if code else line)
     settings(home, "\n".join(lines))
     assert ConfigFile(home, None).current().get("default_model") == "local:google/gemma-3-12b"

@@ -244,7 +244,7 @@ def _value(setting: Setting, text: str) -> object:
     """What was typed as the setting's value: JSONC where it looks like it, else the text itself. Raises UsageError."""
     if setting.kind == "flag" and text.lower() in WORDS_OF_FLAGS:
         return WORDS_OF_FLAGS[text.lower()]
-    if setting.kind in ("flag", "count", "number", "object") or text == "null" or text[:1] in '{"':
+    if setting.kind in ("flag", "count", "number", "object") or text == "null" or text[:1] in '{["':
         try:
             return jsonc.loads(text)
         except ConfigError as exc:

@@ -64,7 +64,8 @@ _TEMPLATE = """\
   // Other names for /persona NAME and @NAME, in any case.
   "aliases": [],
 
-  // provider:model, tier:fast, profile:ID, or a bare name for a model on your local server. Without it the default answers. /model sets it.
+  // provider:model, tier:fast, profile:ID, or a bare name for a model on your local server. /model sets it; without it
+  // the default answers.
   // "model": "local:google/gemma-3-12b",
 
   // For one kind of call: "reasoning" (replies), "subagents" (asked as a guest), "planning" (drafts).

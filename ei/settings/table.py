@@ -30,6 +30,13 @@ def _settings() -> Iterable[Setting]:
             example="google:gemini-2.5-pro",
         )
         yield Setting(
+            f"interactions.{name}.tiers",
+            None,
+            "meanings",
+            f"What a tier means, for {meaning}.",
+            example={"fast": "groq:llama-3.3-70b-versatile"},
+        )
+        yield Setting(
             f"interactions.{name}.temperature",
             None,
             "number",
@@ -59,6 +66,40 @@ def _settings() -> Iterable[Setting]:
                 "headers": {"X-Team": "writers"},
             }
         },
+    )
+    yield Setting(
+        "llm_profiles",
+        [],
+        "profiles",
+        "Profiles: a model, its parameters, its key and what answers when it cannot, used as profile:ID.",
+        example=[
+            {
+                "id": "creative",
+                "provider_type": "oai_compatible",
+                "model": "azure/my-deployment",
+                "base_url": "https://RESOURCE.openai.azure.com",
+                "api_key_ref": "WORK_LLM_KEY",
+                "temperature": 0.9,
+                "fallback": ["tier:fast", "local:qwen3:8b"],
+            }
+        ],
+    )
+    yield Setting(
+        "llm_config.default_profile_id",
+        None,
+        "text",
+        "The profile for personas that have no model of their own, where default_model says none.",
+        example="creative",
+    )
+    yield Setting(
+        "llm_config.default_model",
+        None,
+        "reference",
+        'The older form: a model that becomes the profile "default".',
+        example="google:gemini-2.5-pro",
+    )
+    yield Setting(
+        "llm_config.temperature", None, "number", "The temperature of that profile.", low=0, high=2, example=0.7
     )
     yield Setting(
         "display.theme",
@@ -118,6 +159,40 @@ def _of_a_provider() -> Iterable[Setting]:
     yield Setting("enabled", True, "flag", "Whether it may be used.")
 
 
+def _of_a_profile() -> Iterable[Setting]:
+    yield Setting("id", None, "text", "What it is called in profile:ID.")
+    yield Setting(
+        "provider_type",
+        None,
+        "choice",
+        "Which API its provider speaks; the model's reference may say it instead.",
+        choices=("oai_compatible", "anthropic", "gemini", "local_openai"),
+    )
+    yield Setting("model", None, "reference", "The model: its provider's name of it, or a reference such as tier:fast.")
+    yield Setting("base_url", None, "text", "Where it answers; the provider's own address unless told.")
+    yield Setting(
+        "api_key_ref",
+        None,
+        "key",
+        "The environment variable that holds its key, the provider's own unless told. Never the key itself.",
+    )
+    yield Setting("temperature", 0.7, "number", "How freely it answers.", low=0, high=2)
+    yield Setting("top_p", None, "number", "The share of likely words that it picks from.", low=0, high=1)
+    yield Setting("max_tokens", None, "count", "The longest reply in tokens.", low=1, high=10_000_000)
+    yield Setting("context_window", None, "count", "How many tokens the model takes in all.", low=256, high=100_000_000)
+    yield Setting("extra_params", None, "anything", "Sent in the body of each request as it is.")
+    yield Setting("fallback", None, "references", "What answers where the model cannot be reached, in this order.")
+    yield Setting("fallback_may_cost_more", False, "flag", "Whether a fallback may cost more without asking.")
+    yield Setting(
+        "prompt_note",
+        None,
+        "note",
+        "Said to the model beside the rest: one text, or texts by provider or model family.",
+    )
+
+
 SETTINGS: Mapping[str, Setting] = {setting.key: setting for setting in _settings()}
 OF_A_PROVIDER: Mapping[str, Setting] = {setting.key: setting for setting in _of_a_provider()}
 """What each object in `providers` may hold."""
+OF_A_PROFILE: Mapping[str, Setting] = {setting.key: setting for setting in _of_a_profile()}
+"""What each of `llm_profiles` may hold."""

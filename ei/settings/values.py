@@ -7,8 +7,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ei.errors import ConfigError
+from ei.settings.keys import key_problem
 
-Kind = Literal["reference", "text", "texts", "names", "choice", "flag", "count", "number", "object"]
+Kind = Literal[
+    "reference",  # a model reference: a text or an object
+    "references",  # a list of them
+    "meanings",  # an object of them, one for each tier
+    "text",
+    "texts",  # an object of texts
+    "note",  # a text, or an object of texts
+    "names",  # a list of texts
+    "key",  # a reference to a key, never a key
+    "choice",
+    "flag",
+    "count",
+    "number",
+    "anything",  # an object that is passed on as it is
+    "object",  # providers
+    "profiles",
+]
+TIERS = ("fast", "balanced", "smart", "premium")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +53,31 @@ class Setting:
             return ""
         match self.kind:
             case "reference":
-                return (
-                    "" if isinstance(value, str | dict) else "must be a model reference, such as a text provider:model"
-                )
+                return "" if _is_reference(value) else "must be a model reference, such as a text provider:model"
+            case "references":
+                fits = isinstance(value, list) and all(inner and _is_reference(inner) for inner in value)
+                return "" if fits else "must be a list of model references in brackets"
+            case "meanings":
+                if not isinstance(value, dict) or not all(_is_reference(inner) for inner in value.values()):
+                    return "must be an object in braces, with a model reference for each tier"
+                return "" if all(tier in TIERS for tier in value) else f"must have no keys but: {', '.join(TIERS)}"
+            case "key":
+                return key_problem(value)
+            case "note":
+                texts = value.values() if isinstance(value, dict) else (value,)
+                fits = all(isinstance(inner, str) for inner in texts)
+                return "" if fits else "must be a text, or an object in braces whose values are texts"
+            case "profiles":
+                rows = value if isinstance(value, list) else value.values() if isinstance(value, dict) else (None,)
+                fits = all(isinstance(row, dict) for row in rows)
+                return "" if fits else "must be a list of objects in braces, or an object of them by their ids"
             case "text":
                 return "" if isinstance(value, str) else "must be a text"
             case "choice":
                 return "" if value in self.choices else f"must be one of: {', '.join(self.choices)}"
             case "flag":
                 return "" if isinstance(value, bool) else "must be true or false"
-            case "object":
+            case "object" | "anything":
                 return "" if isinstance(value, dict) else "must be an object in braces"
             case "names":
                 fits = isinstance(value, list) and all(isinstance(inner, str) and inner.strip() for inner in value)
@@ -75,3 +108,7 @@ class Setting:
         if problem:
             raise ConfigError(f"{self.variable}={text!r}: {problem}.", f"It means: {self.meaning}")
         return value
+
+
+def _is_reference(value: object) -> bool:
+    return value is None or isinstance(value, str | dict)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ei.settings.table import OF_A_PROVIDER, SETTINGS
-from ei.settings.values import Setting
+from ei.settings.table import OF_A_PROFILE, OF_A_PROVIDER, SETTINGS
+from ei.settings.values import TIERS, Setting
 
 
 def settings_text(schema: str = "") -> str:
@@ -57,6 +57,21 @@ def _schema_of(setting: Setting) -> dict[str, object]:
     match setting.kind:
         case "reference":
             shape = {"type": ["string", "object", "null"]}
+        case "references":
+            shape = {"type": ["array", "null"], "items": {"type": ["string", "object"]}}
+        case "meanings":
+            each = {"type": ["string", "object", "null"]}
+            properties = dict.fromkeys(TIERS, each)
+            shape = {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
+        case "key":
+            shape = {"type": ["string", "null"], "pattern": "^(env:)?[A-Za-z_][A-Za-z0-9_]*$"}
+        case "note":
+            shape = {"type": ["string", "object", "null"], "additionalProperties": {"type": "string"}}
+        case "profiles":
+            profile = _schema_of_a_profile()
+            shape = {"type": ["array", "object", "null"], "items": profile, "additionalProperties": profile}
+        case "anything":
+            shape = {"type": ["object", "null"]}
         case "text":
             shape = {"type": ["string", "null"]}
         case "choice":
@@ -84,6 +99,11 @@ def _schema_of_a_provider() -> dict[str, object]:
     return {"type": "object", "properties": shapes, "additionalProperties": False}
 
 
+def _schema_of_a_profile() -> dict[str, object]:
+    shapes = {name: _schema_of(setting) for name, setting in OF_A_PROFILE.items()}
+    return {"type": "object", "properties": shapes, "required": ["model"], "additionalProperties": False}
+
+
 def _lines(tree: Mapping[str, object], depth: int) -> list[str]:
     # Objects are real and their members comments, so that taking away two slashes is all a change needs.
     out: list[str] = []
@@ -95,7 +115,7 @@ def _lines(tree: Mapping[str, object], depth: int) -> list[str]:
                 out.append(f"{indent}// One of: {', '.join(node.choices)}")
             shown = node.default if node.example is None else node.example
             note = " // default: null" if node.default is None and node.example is not None else ""
-            lines = None if node.kind == "names" else 2
+            lines = None if node.kind in ("names", "meanings") else 2
             written = json.dumps(shown, ensure_ascii=False, indent=lines).replace("\n", f"\n{indent}// ")
             out.append(f"{indent}// {json.dumps(name)}: {written},{note}")
         else:

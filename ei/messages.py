@@ -120,6 +120,15 @@ class ChatMessage:
         return text_of(self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that a model may call. parameters: JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
 NO_PARAMETERS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -136,6 +145,9 @@ class ChatRequest:
     defaults: names of parameters that nobody chose; one that a model does not take is left out without a word.
     dropped: what this model is known to reject (RejectedParameterError.parameter); an adapter does not send it.
     variant: how many-th reply to the same message this is, from 1; when a reply is to be gone on with, that one's.
+    tools: what the model may call; with must_call it has to call one of them.
+    schema: JSON Schema of an object; the text of the reply is to be JSON that fits it.
+    extra: fields for the body of the request as they are; what the request says itself is never replaced by them.
     """
 
     model: str
@@ -146,6 +158,10 @@ class ChatRequest:
     defaults: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     variant: int = 1
+    tools: tuple[ToolSpec, ...] = ()
+    must_call: bool = False
+    schema: Mapping[str, object] | None = None
+    extra: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +203,13 @@ class OpaqueData:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """A tool call that is complete; it comes before the usage."""
+
+    part: ToolCallPart
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReport:
     usage: Usage
 
@@ -221,7 +244,9 @@ class Finished:
     model: str | None = None
 
 
-StreamEvent = TextDelta | ReasoningDelta | TextWasReasoning | OpaqueData | UsageReport | Notice | Retrying | Finished
+StreamEvent = (
+    TextDelta | ReasoningDelta | TextWasReasoning | OpaqueData | ToolCalled | UsageReport | Notice | Retrying | Finished
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ Wire: https://platform.claude.com/docs/en/api/messages and its streaming page. l
 
 from __future__ import annotations
 
+import json
 import re
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ei.errors import UnknownModelError
 from ei.messages import (
     ChatRequest,
     Finished,
@@ -19,39 +19,46 @@ from ei.messages import (
     OpaqueData,
     OpaquePart,
     StreamEvent,
+    ToolCalled,
+    ToolCallPart,
+    ToolSpec,
     Usage,
     UsageReport,
 )
-from ei.providers.addresses import is_loopback
-from ei.providers.base import Connection, Endpoint, ListedModel
+from ei.providers.base import Connection, Endpoint
+from ei.providers.client import SdkProvider, http_options
 from ei.providers.estimate import estimated_usage
-from ei.providers.failures import Call, from_error_object, no_such_model, not_ready
-from ei.providers.models_list import list_models, near_names
-from ei.providers.reply_text import ReplyText
-from ei.providers.streaming import Response, count_of, mapping_of, reply_events, text_of
+from ei.providers.extras import with_extra
+from ei.providers.failures import Call, from_error_object, not_ready
+from ei.providers.reply_text import ReplyText, whole
+from ei.providers.streaming import Response, count_of, mapping_of, text_of
 from ei.providers.turns import Turn, arrange
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 600.0
 MAX_TOKENS = 8192
 CAUTIOUS_MAX_TOKENS = 4096  # once a model refused the number: the least that any of them takes
 SAMPLING = ("temperature", "top_p", "top_k")
+STRUCTURE = frozenset({"model", "messages", "stream", "system"})
+ANSWER_TOOL = "reply"
 SAMPLING_VERSION = "2023-06-01"  # later versions of the API have no sampling parameters
 EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 
 def to_wire(request: ChatRequest, endpoint: Endpoint, dropped: Iterable[str] = ()) -> dict[str, object]:
-    """The body of a request. dropped: what this model is known to reject, beside `request.dropped`."""
+    """The body of a request. dropped: what this model is known to reject, beside `request.dropped`.
+
+    A schema becomes a tool that has to be called, whose input is the reply.
+    """
     left_out = request.dropped | frozenset(dropped) | frozenset(unsupported(request))
     parameters = {k: v for k, v in request.parameters.items() if v is not None and k not in left_out}
     system, turns = arrange(request.messages)
     signed = "signatures" not in left_out
     messages = [message_of(turn, endpoint.name, request.model if signed else None) for turn in turns]
     body: dict[str, object] = {"model": request.model, "messages": messages, "stream": True}
-    most = parameters.get("max_tokens", CAUTIOUS_MAX_TOKENS if "max_tokens" in left_out else MAX_TOKENS)
+    usual = CAUTIOUS_MAX_TOKENS if "max_tokens" in left_out else request.extra.get("max_tokens", MAX_TOKENS)
+    most = parameters.get("max_tokens", usual)
     body["max_tokens"] = most if isinstance(most, int) and most > 0 else MAX_TOKENS
     if system:
         body["system"] = system
@@ -68,7 +75,19 @@ def to_wire(request: ChatRequest, endpoint: Endpoint, dropped: Iterable[str] = (
         body["thinking"] = {"type": "disabled"}
     elif isinstance(effort, str) and effort in EFFORTS:
         body["output_config"] = {"effort": EFFORTS[effort]}
-    return body
+    tools = [tool_of(tool) for tool in request.tools]
+    if request.schema is not None:
+        tools.append(tool_of(ToolSpec(ANSWER_TOOL, "Gives your answer to the user.", request.schema)))
+    if tools and "tools" not in left_out:
+        body["tools"] = tools
+        if (request.must_call or request.schema is not None) and "tool_choice" not in left_out:
+            only = request.schema is not None and not request.tools
+            body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if only else {"type": "any"}
+    return with_extra(body, request, left_out | STRUCTURE)
+
+
+def tool_of(tool: ToolSpec) -> dict[str, object]:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
 
 
 def message_of(turn: Turn, provider: str, model: str | None) -> dict[str, object]:
@@ -136,13 +155,16 @@ class FromWire:
         self._reply = ReplyText(request.reasoning_first)
         self._usage: dict[str, object] = {}
         self._block: dict[str, str] | None = None
+        self._tool: _Pieces | None = None
+        self._calls: list[ToolCallPart] = []
+        self._answered = False
         self._finish: str | None = None
         self._model: str | None = None
         self.over = False
 
     @property
     def began(self) -> bool:
-        return self._reply.began
+        return self._reply.began or self._tool is not None or bool(self._calls)
 
     @property
     def complete(self) -> bool:
@@ -183,12 +205,17 @@ class FromWire:
         return out
 
     def end(self) -> list[StreamEvent]:
-        """What was held back, the usage (an estimate where none came), Finished."""
+        """What was held back, the tool calls, the usage (an estimate where none came), Finished."""
         out = self._stop() + self._reply.end(self._finish)
+        out += [ToolCalled(part) for part in self._calls]
         usage = usage_of(self._usage)
         if usage.output_tokens is None or usage.input_tokens is None:
-            usage = estimated_usage(self._request.messages, self._reply.text, self._reply.reasoning)
-        return [*out, UsageReport(usage), Finished(FINISH.get(self._finish or "end_turn", "other"), self._model)]
+            text = self._reply.text + "".join(call.name + call.arguments for call in self._calls)
+            usage = estimated_usage(self._request.messages, text, self._reply.reasoning)
+        reason = FINISH.get(self._finish or "end_turn", "other")
+        if reason == "tool_calls" and self._answered and not self._calls:
+            reason = "stop"
+        return [*out, UsageReport(usage), Finished(reason, self._model)]
 
     def _start(self, block: Mapping[str, object]) -> list[StreamEvent]:
         match block.get("type"):
@@ -199,7 +226,16 @@ class FromWire:
                 return [self._opaque({"type": "redacted_thinking", "data": text_of(block.get("data"))})]
             case "text":
                 return self._reply.say(text_of(block.get("text")))
+            case "tool_use" if name := text_of(block.get("name")):
+                given = mapping_of(block.get("input"))
+                self._tool = _Pieces(text_of(block.get("id")), name, [json.dumps(given)] if given else [])
+                if self._is_answer(name):
+                    self._answered = True
+                    return self._reply.say("".join(self._tool.arguments))
         return []
+
+    def _is_answer(self, tool: str) -> bool:
+        return self._request.schema is not None and tool == ANSWER_TOOL
 
     def _delta(self, delta: Mapping[str, object]) -> list[StreamEvent]:
         match delta.get("type"):
@@ -209,9 +245,17 @@ class FromWire:
                 return self._think(text_of(delta.get("thinking")))
             case "signature_delta" if self._block is not None:
                 self._block["signature"] += text_of(delta.get("signature"))
+            case "input_json_delta" if self._tool is not None:
+                piece = text_of(delta.get("partial_json"))
+                if self._is_answer(self._tool.name):
+                    return self._reply.say(piece)
+                self._tool.arguments.append(piece)
         return []
 
     def _stop(self) -> list[StreamEvent]:
+        tool, self._tool = self._tool, None
+        if tool is not None and not self._is_answer(tool.name):
+            self._calls.append(ToolCallPart(tool.id, tool.name, whole("".join(tool.arguments)) or "{}"))
         block, self._block = self._block, None
         return [self._opaque({"type": "thinking", **block})] if block and block["signature"] else []
 
@@ -226,6 +270,15 @@ class FromWire:
     def _take_usage(self, usage: object) -> None:
         """Counts of later events replace those of earlier ones: they are cumulative."""
         self._usage |= {name: value for name, value in mapping_of(usage).items() if value is not None}
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """A tool call that is still being written."""
+
+    id: str
+    name: str
+    arguments: list[str]
 
 
 def usage_of(usage: Mapping[str, object]) -> Usage:
@@ -243,24 +296,12 @@ def usage_of(usage: Mapping[str, object]) -> Usage:
     )
 
 
-class AnthropicMessages:
+class AnthropicMessages(SdkProvider["AsyncAnthropic"]):
     """A provider that speaks Anthropic's messages format (`ei.providers.base.Provider`)."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._client: AsyncAnthropic | None = None
-        self._lock = threading.Lock()
+        super().__init__(connection, build_client)
         self._told: set[tuple[str, str]] = set()
-
-    @property
-    def name(self) -> str:
-        return self.connection.name
-
-    def warm(self) -> None:
-        """Imports the SDK and builds the client; may be called from any thread, and again."""
-        with self._lock:
-            if self._client is None:
-                self._client = build_client(self.connection)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
         """One attempt, as `Provider.stream`."""
@@ -274,15 +315,11 @@ class AnthropicMessages:
         sampled = any(name in body for name in SAMPLING)
         headers = {"anthropic-version": SAMPLING_VERSION} if sampled else {}
 
-        import asyncio
-
         async def send() -> Response:
-            if self._client is None:
-                await asyncio.to_thread(self.warm)
+            client = await self.client()
             from anthropic import AsyncStream
 
-            assert self._client is not None
-            stream = await self._client.post(
+            stream = await client.post(
                 "/v1/messages",
                 body=body,
                 cast_to=object,
@@ -292,14 +329,9 @@ class AnthropicMessages:
             )
             return stream.response
 
-        try:
-            async with aclosing(reply_events(send, FromWire(request, call), call)) as events:
-                async for event in events:
-                    yield event
-        except UnknownModelError as error:
-            if error.hint.startswith("Did you mean"):
-                raise
-            raise no_such_model(call, await near_names(self.connection, request.model), error.status) from error
+        async with aclosing(self.reply(send, FromWire(request, call), call)) as events:
+            async for event in events:
+                yield event
 
     def _notices(self, request: ChatRequest) -> list[Notice]:
         """What of the person's choice is left out, said once for each model."""
@@ -312,16 +344,6 @@ class AnthropicMessages:
             out.append(dropped_notice(self.name, request.model, parameter))
         return out
 
-    async def models(self) -> tuple[ListedModel, ...]:
-        """What the server lists, as `Provider.models`."""
-        return await list_models(self.connection)
-
-    async def close(self) -> None:
-        """Closes the connections that are kept open."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
 
 def dropped_notice(provider: str, model: str, parameter: str) -> Notice:
     """The line that tells of a parameter left out."""
@@ -331,22 +353,14 @@ def dropped_notice(provider: str, model: str, parameter: str) -> Notice:
 def build_client(connection: Connection) -> AsyncAnthropic:
     """The SDK's client, with nothing from ANTHROPIC_… variables or profiles, no retries, no redirects, no tracing."""
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
-    from httpx2 import Timeout
 
-    here = is_loopback(connection.base_url)
-    plain = here and connection.base_url.startswith("http://")
     client = AsyncAnthropic(
         api_key=connection.key or "none",
         webhook_key="",
         base_url=connection.base_url,
         max_retries=0,
         open_telemetry=False,
-        http_client=DefaultAsyncHttpxClient(
-            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=not here,  # this machine is never asked through a proxy
-            verify=not plain,  # without TLS, reading the certificates is 40 ms for nothing
-        ),
+        http_client=DefaultAsyncHttpxClient(**http_options(connection)),
     )
     # The SDK merges ANTHROPIC_CUSTOM_HEADERS in and has no public way to say no.
     client._custom_headers = dict(connection.headers)

@@ -5,42 +5,51 @@ Wire: https://platform.openai.com/docs/api-reference/chat, and what other server
 
 from __future__ import annotations
 
+import json
 import math
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from ei.errors import UnknownModelError
 from ei.messages import (
     ChatRequest,
     Finished,
     StreamEvent,
+    ToolCalled,
+    ToolCallPart,
+    ToolSpec,
     Usage,
     UsageReport,
 )
-from ei.providers.addresses import is_loopback
-from ei.providers.base import Connection, Endpoint, ListedModel
+from ei.providers.base import Connection, Endpoint
+from ei.providers.client import SdkProvider, http_options
 from ei.providers.estimate import estimated_usage
-from ei.providers.failures import Call, from_error_object, no_such_model, not_ready
-from ei.providers.models_list import list_models, near_names
-from ei.providers.reply_text import ReplyText
-from ei.providers.streaming import Response, count_of, mapping_of, reply_events, text_of
+from ei.providers.extras import in_words, with_extra
+from ei.providers.failures import Call, from_error_object, not_ready
+from ei.providers.reply_text import ReplyText, whole
+from ei.providers.streaming import Response, count_of, mapping_of, text_of
 from ei.providers.turns import arrange
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 600.0  # a slow machine reads a long prompt for minutes before its first token
 MAX_TOKENS_NAMES = ("max_completion_tokens", "max_tokens")
 STRUCTURE = frozenset({"model", "messages", "stream", "stream_options", "n"})
+SCHEMA_NAME = "reply"
 
 
 def to_wire(request: ChatRequest, endpoint: Endpoint, dropped: Iterable[str] = ()) -> dict[str, object]:
-    """The body of a request. dropped: what this model is known to reject, beside `request.dropped`."""
+    """The body of a request. dropped: what this model is known to reject, beside `request.dropped`.
+
+    A model that rejected `response_format` once is asked for any JSON, with the schema in the prompt: some servers
+    know only that (DeepSeek).
+    """
     left_out = request.dropped | frozenset(dropped)
     system, turns = arrange(request.messages)
+    any_json = "response_format" in left_out
+    if request.schema is not None and any_json:
+        system = f"{system}\n\n{in_words(request.schema)}".strip()
     messages = [{"role": turn.role, "content": turn.text} for turn in turns]
     if system and "system" in left_out:  # some chat templates have no system role
         messages[0]["content"] = f"{system}\n\n{messages[0]['content']}"
@@ -49,6 +58,15 @@ def to_wire(request: ChatRequest, endpoint: Endpoint, dropped: Iterable[str] = (
     body: dict[str, object] = {"model": request.model, "messages": messages, "stream": True}
     if endpoint.usage_option and "stream_options" not in left_out:
         body["stream_options"] = {"include_usage": True}
+    if request.tools and "tools" not in left_out:
+        body["tools"] = [tool_of(tool) for tool in request.tools]
+        if request.must_call and "tool_choice" not in left_out:
+            body["tool_choice"] = "required"
+    if request.schema is not None:
+        wanted = {"name": SCHEMA_NAME, "schema": request.schema, "strict": True}
+        body["response_format"] = (
+            {"type": "json_object"} if any_json else {"type": "json_schema", "json_schema": wanted}
+        )
     for name, value in request.parameters.items():
         if value is None or name in STRUCTURE:
             continue
@@ -59,7 +77,13 @@ def to_wire(request: ChatRequest, endpoint: Endpoint, dropped: Iterable[str] = (
                 body[wire_name] = value
         elif name not in left_out:
             body[name] = value
-    return body
+    limited = MAX_TOKENS_NAMES if any(name in body for name in MAX_TOKENS_NAMES) else ()
+    return with_extra(body, request, left_out | STRUCTURE.union(limited))
+
+
+def tool_of(tool: ToolSpec) -> dict[str, object]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 FINISH: Mapping[str, Literal["stop", "length", "tool_calls", "content_filter", "other"]] = {
@@ -81,6 +105,7 @@ class FromWire:
         self._request = request
         self._call = call
         self._reply = ReplyText(request.reasoning_first)
+        self._calls = CallPieces()
         self._usage: Usage | None = None
         self._finish: str | None = None
         self._model: str | None = None
@@ -88,7 +113,7 @@ class FromWire:
 
     @property
     def began(self) -> bool:
-        return self._reply.began
+        return self._reply.began or self._calls.began
 
     @property
     def complete(self) -> bool:
@@ -122,10 +147,15 @@ class FromWire:
         return out
 
     def end(self) -> list[StreamEvent]:
-        """What was held back, the usage (an estimate where none came), Finished."""
+        """What was held back, the tool calls, the usage (an estimate where none came), Finished."""
         out = self._reply.end(self._finish)
-        usage = self._usage or estimated_usage(self._request.messages, self._reply.text, self._reply.reasoning)
+        calls = self._calls.end()
+        out += calls
+        text = self._reply.text + self._calls.text
+        usage = self._usage or estimated_usage(self._request.messages, text, self._reply.reasoning)
         reason = FINISH.get(self._finish or "stop", "other")
+        if calls and reason == "stop":
+            reason = "tool_calls"  # several servers say stop all the same
         return [*out, UsageReport(usage), Finished(reason, self._model)]
 
     def _take_frame(self, data: Mapping[str, object]) -> None:
@@ -141,6 +171,7 @@ class FromWire:
         out: list[StreamEvent] = []
         thought = text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning"))
         out += self._reply.reason(thought)
+        self._calls.feed(delta.get("tool_calls"))
         content = delta.get("content")
         if isinstance(content, list):  # Mistral's reasoning models send typed parts
             for part in content:
@@ -154,6 +185,63 @@ class FromWire:
         else:
             out += self._reply.say(text_of(content))
         return out + self._reply.say(text_of(delta.get("refusal")))
+
+
+class CallPieces:
+    """Tool calls put together from the fragments of `delta.tool_calls`.
+
+    A fragment belongs to the call of its index. Servers that send whole calls leave the index out, or give each the
+    same one (Google): then another id begins another call.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_Pieces] = []
+
+    @property
+    def began(self) -> bool:
+        return bool(self._calls)
+
+    @property
+    def text(self) -> str:
+        """Names and arguments, for an estimate."""
+        return "".join(call.name + "".join(call.arguments) for call in self._calls)
+
+    def feed(self, fragments: object) -> None:
+        """The `tool_calls` of one delta, or of a whole message."""
+        for fragment in map(mapping_of, fragments if isinstance(fragments, list) else []):
+            function = mapping_of(fragment.get("function"))
+            id, name, arguments = text_of(fragment.get("id")), text_of(function.get("name")), function.get("arguments")
+            if not (id or name or arguments):
+                continue
+            call = self._call(count_of(fragment.get("index")), id, name)
+            call.id = call.id or id
+            call.name = call.name or name
+            call.arguments.append(json.dumps(arguments) if isinstance(arguments, Mapping) else text_of(arguments))
+
+    def end(self) -> list[StreamEvent]:
+        """The calls that have a name, in the order in which they began."""
+        return [
+            ToolCalled(ToolCallPart(call.id or f"call_{number}", call.name, whole("".join(call.arguments)) or "{}"))
+            for number, call in enumerate(self._calls, 1)
+            if call.name
+        ]
+
+    def _call(self, index: int | None, id: str, name: str) -> _Pieces:
+        held = next((call for call in reversed(self._calls) if index is None or call.index == index), None)
+        other = held is not None and bool(name) and bool(id and held.id and id != held.id)
+        whole = held is not None and index is None and bool(name) and not id
+        if held is None or other or whole:
+            held = _Pieces(index)
+            self._calls.append(held)
+        return held
+
+
+@dataclass(slots=True)
+class _Pieces:
+    index: int | None
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
 
 
 def choices_of(data: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -196,23 +284,11 @@ def nano_dollars(dollars: object) -> int | None:
     return round(dollars * 1_000_000_000)
 
 
-class OpenAIChat:
+class OpenAIChat(SdkProvider["AsyncOpenAI"]):
     """A provider that speaks the OpenAI chat format (`ei.providers.base.Provider`)."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._client: AsyncOpenAI | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        return self.connection.name
-
-    def warm(self) -> None:
-        """Imports the SDK and builds the client; may be called from any thread, and again."""
-        with self._lock:
-            if self._client is None:
-                self._client = build_client(self.connection)
+        super().__init__(connection, build_client)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
         """One attempt, as `Provider.stream`."""
@@ -222,46 +298,24 @@ class OpenAIChat:
         body = to_wire(request, self.connection.endpoint)
         call = Call(self.connection, request.model, tuple(body))
 
-        import asyncio
-
         async def send() -> Response:
-            if self._client is None:
-                await asyncio.to_thread(self.warm)
+            client = await self.client()
             from openai import AsyncStream
 
-            assert self._client is not None
-            stream = await self._client.post(
+            stream = await client.post(
                 "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
             )
             return stream.response
 
-        try:
-            async with aclosing(reply_events(send, FromWire(request, call), call)) as events:
-                async for event in events:
-                    yield event
-        except UnknownModelError as error:
-            if error.hint.startswith("Did you mean"):
-                raise
-            raise no_such_model(call, await near_names(self.connection, request.model), error.status) from error
-
-    async def models(self) -> tuple[ListedModel, ...]:
-        """What the server lists, as `Provider.models`."""
-        return await list_models(self.connection)
-
-    async def close(self) -> None:
-        """Closes the connections that are kept open."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        async with aclosing(self.reply(send, FromWire(request, call), call)) as events:
+            async for event in events:
+                yield event
 
 
 def build_client(connection: Connection) -> AsyncOpenAI:
-    """The SDK's client, with nothing from OPENAI_… variables, no retries and no redirects (a key goes nowhere else)."""
-    from httpx2 import Timeout
+    """The SDK's client, with nothing from OPENAI_… variables, no retries and no redirects."""
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    here = is_loopback(connection.base_url)
-    plain = here and connection.base_url.startswith("http://")
     client = AsyncOpenAI(
         api_key=connection.key or "none",
         admin_api_key="",
@@ -270,12 +324,7 @@ def build_client(connection: Connection) -> AsyncOpenAI:
         webhook_secret="",
         base_url=connection.base_url,
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(
-            timeout=Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=not here,  # this machine is never asked through a proxy
-            verify=not plain,  # without TLS, reading the certificates is 40 ms for nothing
-        ),
+        http_client=DefaultAsyncHttpxClient(**http_options(connection)),
     )
     client.organization = client.project = client.webhook_secret = client.admin_api_key = None
     # The SDK merges OPENAI_CUSTOM_HEADERS in and has no public way to say no.

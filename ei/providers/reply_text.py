@@ -67,6 +67,12 @@ class ReplyText:
         return out
 
 
+def whole(text: str) -> str:
+    """A text in one piece, its halves of characters joined or replaced by U+FFFD."""
+    joiner = Joiner()
+    return joiner.feed(text) + joiner.end()
+
+
 class Joiner:
     """Joins the halves of a character that were sent in two pieces; what stays half becomes U+FFFD.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from ei.errors import BusyError, CutOffError, ProviderError, RejectedParameterError
-from ei.messages import ChatRequest, Notice, OpaqueData, ReasoningDelta, Retrying, StreamEvent, TextDelta
+from ei.messages import ChatRequest, Notice, OpaqueData, ReasoningDelta, Retrying, StreamEvent, TextDelta, ToolCalled
 from ei.providers.base import Provider
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -39,10 +39,12 @@ async def stream_with_retries(
     random: Callable[[], float] | None = None,
     on_dropped: Dropped | None = None,
     rejected: frozenset[str] = frozenset(),
+    needed: frozenset[str] = frozenset(),
 ) -> AsyncIterator[StreamEvent]:
     """The provider's events, with Retrying before each wait and a Notice for a parameter that was dropped.
 
-    rejected: what this model is known to reject, beside `request.dropped`. sleep: waits so many seconds; cancelling
+    rejected: what this model is known to reject, beside `request.dropped`. needed: what the request is for; its
+    rejection is raised. sleep: waits so many seconds; cancelling
     the task ends it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
@@ -54,7 +56,7 @@ async def stream_with_retries(
         try:
             async with aclosing(closable(provider.stream(request))) as events:
                 async for event in events:
-                    began = began or isinstance(event, TextDelta | ReasoningDelta | OpaqueData)
+                    began = began or isinstance(event, TextDelta | ReasoningDelta | OpaqueData | ToolCalled)
                     if isinstance(event, Notice):
                         if event in told:
                             continue
@@ -63,7 +65,7 @@ async def stream_with_retries(
             return
         except RejectedParameterError as error:
             parameter = error.parameter
-            if began or not parameter or parameter in request.dropped:
+            if began or not parameter or parameter in request.dropped | needed:
                 raise
             request = replace(request, dropped=request.dropped | {parameter})
             if on_dropped is not None:
@@ -97,6 +99,8 @@ def is_lost(parameter: str, request: ChatRequest) -> bool:
 
 
 def chosen(parameter: str, request: ChatRequest) -> bool:
+    if request.extra.get(parameter) is not None:
+        return True
     return request.parameters.get(parameter) is not None and parameter not in request.defaults
 
 

@@ -248,7 +248,7 @@ def _value(setting: Setting, text: str) -> object:
         try:
             return jsonc.loads(text)
         except ConfigError as exc:
-            shown = "that" if setting.kind == "object" else text  # a key may be in it
+            shown = "that" if setting.kind in ("object", "profiles") else text  # a key may be in it
             raise UsageError(f"{setting.key} cannot be {shown}.", f"It means: {setting.meaning}") from exc
     return text
 

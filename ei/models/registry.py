@@ -11,7 +11,7 @@ from typing import Any
 
 from ei.errors import NotFoundError, UsageError
 from ei.models import tiers
-from ei.models.merge import Merged, difference
+from ei.models.merge import Merged, Proven, difference, with_proven
 from ei.models.values import TIERS, Change, Model, Prices
 from ei.storage.database import Database
 
@@ -172,6 +172,12 @@ class RegistryStore:
 
         return self._by_hand(id, edit)
 
+    def tested(self, id: str, proven: Proven) -> Model | None:
+        """Keeps what a test showed of a model's capabilities, over what lists say; None where it is not here."""
+        if self.get(id) is None:
+            return None
+        return self._by_hand(id, lambda m: with_proven(m, proven), by="test")
+
     def add(self, model: Model) -> Model:
         """Keeps a model that no list names, with what the person says of it; one that is there is changed to that."""
         now = self._now_ms()
@@ -186,6 +192,8 @@ class RegistryStore:
                     context=model.context or old.context,
                     max_output=model.max_output or old.max_output,
                     capabilities=old.capabilities if model.capabilities is None else model.capabilities,
+                    prices=old.prices if old.prices.source else model.prices,
+                    sampling=model.sampling if old.sampling is None else old.sampling,
                     chat=model.chat,
                     added=True,
                     active=True,
@@ -218,7 +226,11 @@ class RegistryStore:
         return model
 
     def _by_hand(
-        self, id: str, edit: Callable[[Model], Model], others: Callable[[Model], Model] | None = None
+        self,
+        id: str,
+        edit: Callable[[Model], Model],
+        others: Callable[[Model], Model] | None = None,
+        by: str = "hand",
     ) -> Model:
         with self._database.transaction() as connection:
             before = {row.id: row for row in self._everything(connection)}
@@ -226,7 +238,7 @@ class RegistryStore:
                 raise _missing(id)
             after = {key: others(model) for key, model in before.items()} if others else dict(before)
             after[id] = edit(after[id])
-            self._settle(connection, before, after, after[id].provider, self._now_ms())
+            self._settle(connection, before, after, after[id].provider, self._now_ms(), by)
         return self._existing(id)
 
     def _settle(
@@ -236,11 +248,12 @@ class RegistryStore:
         after: Mapping[str, Model],
         provider: str,
         now_ms: int,
+        by: str = "hand",
     ) -> None:
         """Writes a change by hand with what follows from it for the tiers and defaults of that provider."""
         settled = tiers.assign([model for model in after.values() if model.provider == provider])
         others = (model for model in after.values() if model.provider != provider)
-        self._write(connection, difference(before, (*settled, *others), (), now_ms, "hand"))
+        self._write(connection, difference(before, (*settled, *others), (), now_ms, by))
 
     def _everything(self, connection: sqlite3.Connection) -> tuple[Model, ...]:
         """All models: those of the last time where nothing was written since, here or in another program."""

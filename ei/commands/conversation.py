@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ei.commands.base import Command, Invocation, Page, Reply, Table
+from ei.commands.info import came_of, facts
 from ei.commands.models import known_references
 from ei.commands.parse import options, reference_of, words_with_object
 from ei.commands.words import ago, clip, plural
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ei.engine.session import Session
 
 LONGEST_TITLE = 200
+MOST_SHOWN = 50
+"""How many messages are printed at most where a variant is chosen after which much was said."""
 
 
 async def run_new(call: Invocation) -> Reply:
@@ -145,18 +148,23 @@ async def run_variants(call: Invocation) -> Reply:
     if words:
         number = _number(words[0], len(siblings))
     elif call.ui.interactive:
-        chosen = await call.ui.browse(f"Variants of {of}", [_page(session, m) for m in siblings], index)
+        pages = [await _page(session, m, in_use=m.id == message.id) for m in siblings]
+        chosen = await call.ui.browse(f"Variants of {of}", pages, index)
         if chosen is None:
             return Reply.line("It stays as it was.", "dim")
         number = chosen
+        if number == index:
+            await _show_from(session, message)
     else:
-        rows = tuple((str(i + 1), m.model, clip(" ".join(m.text.split()))) for i, m in enumerate(siblings))
-        return Reply((Table(("", "model", "text"), rows, index),), [m.text for m in siblings])
+        took = [" · ".join(facts(await came_of(session, m))) for m in siblings]
+        rows = tuple((str(i + 1), m.model, took[i], clip(" ".join(m.text.split()))) for i, m in enumerate(siblings))
+        return Reply((Table(("", "model", "took", "text"), rows, index, spare=("took",)),), [m.text for m in siblings])
     if number == index:
         return Reply.line(f"Variant {number + 1} stays.", "dim")
+    await session.idle()  # the page may have been open for long
     await session.db(session.store.choose, siblings[number].id)
     await session.moved()
-    await session.show_recap(2 if mine else 1)
+    await _show_from(session, siblings[number])
     return Reply.line(f"Variant {number + 1} of {len(siblings)} of {of} is in use now.", "good")
 
 
@@ -198,10 +206,13 @@ COMMANDS = (
     Command(
         "retry",
         "Have the last message answered again; the first reply stays as a variant",
-        ("retry  by the same model", "retry --with SPEC  by another model"),
+        (
+            "retry  as it was asked for, by what is set now",
+            "retry --with SPEC  by another model, tier or profile, this once",
+        ),
         run_retry,
         "conversation",
-        examples=("retry --with anthropic:claude-haiku-4-5",),
+        examples=("retry --with anthropic:claude-haiku-4-5", "retry --with tier:smart"),
         complete=complete_retry,
     ),
     Command(
@@ -261,11 +272,17 @@ COMMANDS = (
 )
 
 
-def _page(session: Session, message: Message) -> Page:
+async def _page(session: Session, message: Message, *, in_use: bool) -> Page:
     age = ago(session.services.now() - message.created_ms / 1000)
-    note = f" · {message.error}" if message.error else ""
-    model = f"{message.model} · " if message.model else ""
-    return Page(f"{model}{age}{note}", message.text)
+    said = [message.model, *facts(await came_of(session, message)), age if age == "now" else f"{age} ago"]
+    said += [message.error or (message.state.value if message.state.value != "complete" else "")]
+    return Page(" · ".join(filter(None, [*said, "in use" if in_use else ""])), message.text)
+
+
+async def _show_from(session: Session, message: Message) -> None:
+    """Prints a message on the path and what follows it."""
+    conversation = await session.here()
+    await session.show_recap(min(max(conversation.messages - message.depth + 1, 1), MOST_SHOWN))
 
 
 def _turn(messages: Sequence[Message]) -> str:

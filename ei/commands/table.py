@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ei.commands import archive, conversation, models, personas, program, registry
+from ei.commands import archive, conversation, info, models, personas, program, registry
 from ei.commands.base import Command
 
 
@@ -14,6 +14,7 @@ def all_commands() -> tuple[Command, ...]:
         models.MODEL,
         registry.MODELS,
         *conversation.COMMANDS,
+        info.INFO,
         *archive.COMMANDS,
         *program.COMMANDS,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from ei.conversations.writing import Extra
 from ei.engine.composing import Composer, learned_about
 from ei.errors import UsageError
 from ei.messages import ChatMessage, Role, TextPart
-from ei.models.interactions import REASONING
-from ei.models.reference import parse
+from ei.models.interactions import REASONING, SUBAGENTS
+from ei.models.reference import parse, written_form
+from ei.models.resolve import Rank
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -39,16 +41,21 @@ class Preview:
 async def retry(session: Session, written: object | None) -> None:
     """Has the last message of the person answered again, by the model `written` (a reference) where it is given.
 
-    A reply that is there stays as a variant. Raises UsageError when there is nothing to answer.
+    Without it, and where the person chose none for the next reply, a reply that was asked for with a reference for
+    that once is asked for with it again; any other is answered by what wins now. A reply that is there stays as a
+    variant. Raises UsageError when there is nothing to answer, or the reference means nothing now.
     """
     await idle(session)
-    request = written
-    if written is not None:
-        model = parse(written, session.services.chooser.names())
-        request = str(model) if isinstance(written, str) else written
     last = await last_of(session, None)
-    if last.role == "user":
-        await session.answer(_asked_of(session, last), "retry", session.after(last), request=request)
+    replied = last.role != "user"
+    speaker = session.services.library.get(last.author) if replied else _asked_of(session, last)
+    request = written
+    if written is None and session.pending_once is None and replied and last.resolved_by == Rank.REQUEST.value:
+        request = _as_written(last.reference)
+    if request is not None:
+        request = await _checked(session, request, speaker, said=written is not None)
+    if not replied:
+        await session.answer(speaker, "retry", session.after(last), request=request)
         return
 
     def place(store: ConversationStore, speaker: str, fields: Extra) -> Message:
@@ -56,7 +63,6 @@ async def retry(session: Session, written: object | None) -> None:
 
     before = None if last.parent is None else await session.db(session.store.message, last.parent)
     goes_on = before is not None and before.role == "assistant" and before.author == last.author
-    speaker = session.services.library.get(last.author)
     await session.answer(speaker, "retry", place, asked=GO_ON if goes_on else "", request=request)
 
 
@@ -128,3 +134,29 @@ async def idle(session: Session) -> None:
 def _asked_of(session: Session, message: Message) -> Persona:
     """Who is to answer a message of the person. Raises UsageError, ConfigError where that one is not here."""
     return session.services.library.get(message.to) if message.to else session.persona
+
+
+async def _checked(session: Session, written: object, speaker: Persona, *, said: bool) -> object:
+    """The reference as it is kept, where it means a model now; else UsageError, before anything is sent.
+
+    said: the person named it just now, not when the first reply was asked for.
+    """
+    chooser = session.services.chooser
+    interaction = REASONING if speaker.name == session.persona.name else SUBAGENTS
+    try:
+        # In a thread: a tier is looked up in the registry.
+        await session.in_thread(chooser.named, written, speaker, interaction)
+    except UsageError as exc:
+        if said:
+            raise
+        hint = f"{exc.hint} By another model: /retry --with SPEC".strip()
+        raise UsageError(f"The reply was asked of {written_form(written)}. {exc.sentence}", hint) from exc
+    return str(parse(written, chooser.names())) if isinstance(written, str) else written
+
+
+def _as_written(reference: str) -> object | None:
+    """The inverse of `written_form`; None for a reference that was not kept."""
+    if not reference.startswith("{"):
+        return reference or None
+    found: object = json.loads(reference)
+    return found

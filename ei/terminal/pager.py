@@ -14,14 +14,21 @@ from prompt_toolkit.layout.controls import FormattedTextControl, UIContent, UICo
 
 from ei.terminal.device import Device
 from ei.terminal.theme import fragments
+from ei.terminal.width import cell_width, clip
 
 Rows = Sequence[str] | Callable[[int], Sequence[str]]
 """ANSI rows, or a function of the width that gives them."""
 
 
+HEAD_ROWS = 3
+"""The most rows of a title."""
+ROOMY = 12
+"""Where the terminal has fewer rows the title gets one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: what its head says, and its rows."""
+    """One page: what its head says (facts parted by ` · `), and its rows."""
 
     title: str
     rows: Rows
@@ -65,26 +72,50 @@ def pager(device: Device, pages: Sequence[Page], index: int, *, choosing: bool) 
     """The application; its result is the page on which Enter was pressed (with choosing), or None."""
     body = _Body(pages, index)
 
-    def head() -> StyleAndTextTuples:
+    def head_rows() -> list[str]:
         number = f" {body.index + 1} of {len(pages)}" if len(pages) > 1 else ""
-        return [("class:pager.title", pages[body.index].title), ("class:pager.keys", number)]
+        size = device.output.get_size()
+        return head_of(pages[body.index].title, number, size.columns, HEAD_ROWS if size.rows >= ROOMY else 1)
+
+    def head() -> StyleAndTextTuples:
+        return [("class:pager.title", "\n".join(head_rows()))]
 
     def foot() -> StyleAndTextTuples:
         end = min(body.top + body.height, body.count)
-        turn = " · ←→ other" if len(pages) > 1 else ""
-        choose = " · Enter chooses" if choosing else ""
-        return [("class:pager.keys", f"rows {body.top + 1}-{end} of {body.count}{turn}{choose} · q leaves")]
+        said = [f"rows {body.top + 1}-{end} of {body.count}"]
+        said += ["←→ other"] * (len(pages) > 1) + ["Enter chooses"] * choosing + ["q leaves"]
+        while len(said) > 1 and cell_width(" · ".join(said)) > device.output.get_size().columns:
+            said.pop(0)
+        return [("class:pager.keys", " · ".join(said))]
 
     layout = Layout(
         HSplit(
             [
-                Window(FormattedTextControl(head), height=1),
+                Window(FormattedTextControl(head), height=lambda: len(head_rows())),
                 Window(body, wrap_lines=False, always_hide_cursor=True),
                 Window(FormattedTextControl(foot), height=1),
             ]
         )
     )
     return device.page(layout, _bindings(body, choosing))
+
+
+def head_of(title: str, number: str, width: int, most: int) -> list[str]:
+    """A title with its page's number as rows of at most width cells, at most so many; broken between its facts.
+
+    Where they are too many the last ones are left out; the number stays.
+    """
+    *facts, last = title.split(" · ")
+    rows: list[str] = []
+    for fact in (*facts, last + number):
+        if rows and cell_width(rows[-1]) + cell_width(fact) + 3 <= width:
+            rows[-1] += f" · {fact}"
+        else:
+            rows.append(fact)
+    kept = rows[:most]
+    if len(rows) > most or cell_width(kept[-1]) > width:
+        kept[-1] = clip(kept[-1].removesuffix(number), max(width - cell_width(number), 1)) + number
+    return [clip(row, width) for row in kept]
 
 
 def _bindings(body: _Body, choosing: bool) -> KeyBindings:

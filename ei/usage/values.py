@@ -72,3 +72,11 @@ class Spent:
     unknown: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+def rate(output_tokens: int | None, first_token_ms: int | None, total_ms: int | None) -> float | None:
+    """Tokens of reply per second after the first one; None where that is unknown, or too short to say."""
+    if output_tokens is None or first_token_ms is None or total_ms is None:
+        return None
+    writing = total_ms - first_token_ms
+    return output_tokens * 1000 / writing if writing >= 50 and output_tokens > 1 else None

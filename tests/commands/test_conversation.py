@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
+from ei.commands.base import Table
 from ei.commands.conversation import complete_retry
 from ei.conversations.values import State
 from ei.engine.events import Elsewhere
@@ -104,9 +106,15 @@ async def test_retry_writes_another_variant_and_variants_shows_and_chooses(tmp_p
             assert await said(b, "/variants") == "It stays as it was."
             assert await refused(b, "/variants 4") == "There is no variant 4. Choose from 1 to 3."
             b.ui.interactive = False
-            assert await said(b, "/variants") == (
-                "1 | local:tiny | First.\n2 | local:tiny | Second.\n3 | local:other | Third."
-            )
+            table = (await b.command("/variants")).items[0]
+            assert isinstance(table, Table)
+            assert [(row[0], row[1], row[3]) for row in table.rows] == [
+                ("1", "local:tiny", "First."),
+                ("2", "local:tiny", "Second."),
+                ("3", "local:other", "Third."),
+            ]
+            assert all(re.fullmatch(r"\d+\.\d s · ↑~?\d+ ↓~?\d+ · free", row[2]) for row in table.rows)
+            assert table.current == 1
 
 
 async def test_the_companion_says_something_else_when_it_is_asked_again(tmp_path: Path) -> None:
@@ -315,3 +323,99 @@ async def test_a_variant_is_sent_what_the_first_reply_was_sent(tmp_path: Path) -
             await b.command("/retry")
             await b.ended()
             assert server.chats[2].messages == server.chats[1].messages
+
+
+async def test_a_reply_asked_for_with_a_reference_of_its_own_is_retried_with_it(tmp_path: Path) -> None:
+    with WireServer() as server:
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.command('/retry --with {"exact": "local:big"}')
+            await b.ended()
+            await b.command("/retry")
+            again = (await b.ended()).message
+            assert (again.reference, again.resolved_by) == ('{"exact": "local:big"}', "request")
+            await b.command("/model --once local:small")
+            await b.command("/retry")
+            await b.ended()
+            await b.command("/retry")
+            await b.ended()
+            assert [request.model for request in server.chats] == ["tiny", "big", "big", "small", "small"]
+
+
+async def test_any_other_reply_is_retried_by_what_is_set_by_now(tmp_path: Path) -> None:
+    with WireServer() as server:
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.command("/model local:big")
+            await b.command("/retry")
+            await b.ended()
+            assert [request.model for request in server.chats] == ["tiny", "big"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("profile:nothing", 'There is no profile "nothing".'),
+        ("tier:premium", "No model"),
+        ("nobody:x", 'Unknown provider "nobody"'),
+        ('{"exact": 5}', ""),
+    ],
+)
+async def test_a_reference_that_means_nothing_is_refused_before_anything_is_sent(
+    tmp_path: Path, written: str, sentence: str
+) -> None:
+    with WireServer() as server:
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            assert sentence in await refused(b, f"/retry --with {written}")
+            assert (len(server.chats), await b.path()) == (1, [("you", "Hi"), ("ei", "Hello there.")])
+
+
+async def test_a_tier_answers_again_and_the_first_reply_stays_a_variant(tmp_path: Path) -> None:
+    with WireServer() as server:
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.command("/models add local:swift --context 8000")
+            await b.command("/models tier local:swift fast")
+            await b.command("/retry --with tier:fast")
+            reply = (await b.ended()).message
+            assert (reply.model, reply.reference, reply.variant) == ("local:swift", "tier:fast", 2)
+            await b.command("/models disable local:swift")
+            sentence = await refused(b, "/retry")
+            assert sentence.startswith("The reply was asked of tier:fast. ")
+            assert sentence.endswith("/retry --with SPEC")
+            assert len(server.chats) == 2
+
+
+async def test_a_variant_that_was_gone_on_from_is_printed_with_what_followed(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.script("First.", "Then.", "Second.")
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.say("And?")
+            await b.command("/undo")
+            await b.command("/retry")
+            await b.ended()
+            b.events.clear()
+            b.ui.chosen = [0, 0]
+            assert await said(b, "/variants") == "Variant 1 of 2 of ei's reply is in use now."
+            assert await b.path() == [("you", "Hi"), ("ei", "First."), ("you", "And?"), ("ei", "Then.")]
+            shown = [m.text for event in b.events if isinstance(event, Elsewhere) for m in event.messages]
+            assert shown == ["First.", "And?", "Then."]
+
+
+async def test_the_variant_in_use_is_printed_too_when_it_is_chosen(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.script("First.", "Second.")
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.command("/retry")
+            await b.ended()
+            b.events.clear()
+            b.ui.chosen = [1]
+            assert await said(b, "/variants") == "Variant 2 stays."
+            shown = [m.text for event in b.events if isinstance(event, Elsewhere) for m in event.messages]
+            assert shown == ["Second."]
+            first, second = (page.title for page in b.ui.pages[0])
+            assert re.fullmatch(r"local:tiny · \d+\.\d s · ↑~?\d+ ↓~?\d+ · free · now", first)
+            assert second.endswith(" · now · in use")

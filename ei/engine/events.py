@@ -11,7 +11,10 @@ from ei.messages import Usage
 
 @dataclass(frozen=True, slots=True)
 class TurnInfo:
-    """A reply that is on its way. id: of its message. persona: whose conversation; speaker: who answers."""
+    """A reply that is on its way. id: of its message. persona: whose conversation; speaker: who answers.
+
+    model: who is asked now; instead_of: the model that was asked first, "" where that is the one.
+    """
 
     id: str
     conversation: str
@@ -20,6 +23,7 @@ class TurnInfo:
     model: str
     reference: str
     resolved_by: str
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,14 @@ class TurnRetrying:
     turn: TurnInfo
     sentence: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSwitched:
+    """Another model is asked from now on: `turn.model` names it. why: one sentence about the one before."""
+
+    turn: TurnInfo
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +166,7 @@ Event = (
     | TurnTextWasReasoning
     | TurnNotice
     | TurnRetrying
+    | TurnSwitched
     | TurnEnded
     | QueueChanged
     | GivenBack

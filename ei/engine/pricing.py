@@ -1,13 +1,14 @@
-"""What a call cost and what a model holds, by what the registry and the price list know of it."""
+"""What a call cost, what one would cost beside another, and what a model holds: by the registry and the price list."""
 
 from __future__ import annotations
 
 from ei.engine.services import Services
-from ei.errors import StorageError
+from ei.errors import EiError, StorageError
 from ei.messages import Usage
-from ei.models.metadata import cost_of, known_context
+from ei.models.choosing import weight
+from ei.models.metadata import cost_of, known, known_context
 from ei.models.reference import ModelId
-from ei.models.values import Model
+from ei.models.values import Model, Prices
 
 
 def cost_of_call(services: Services, model: ModelId, usage: Usage) -> int | None:
@@ -15,14 +16,44 @@ def cost_of_call(services: Services, model: ModelId, usage: Usage) -> int | None
 
     Reads the database and may load the price list: call it from a thread.
     """
-    known = _registered(services, model)
-    return cost_of(model, usage, known.prices if known else None)
+    found = _registered(services, model)
+    return cost_of(model, usage, found.prices if found else None, here=runs_here(services, model.provider))
+
+
+def prices_of(services: Services, model: ModelId) -> Prices:
+    """What a model's tokens cost: the registry's prices, else the price list's; nothing on this machine.
+
+    A price that the person gave counts everywhere. Reads the database and may load the price list: call it from a
+    thread.
+    """
+    found = _registered(services, model)
+    prices = found.prices if found else Prices()
+    if prices.source != "person" and runs_here(services, model.provider):
+        return Prices(0, 0, 0, 0)
+    if weight(prices) is not None:
+        return prices
+    shipped = known(model)
+    return shipped.prices if shipped else prices
+
+
+def costs_more(asked: Prices, other: Prices) -> bool:
+    """Whether `other` may cost more than `asked`; an unknown price may be any, and nothing is less than none."""
+    price, limit = weight(other), weight(asked)
+    return price is None or (price > 0 and (limit is None or price > limit))
+
+
+def runs_here(services: Services, provider: str) -> bool:
+    """Whether a provider's server is this machine; False where its address cannot be read."""
+    try:
+        return services.chooser.stays_here(provider)
+    except EiError:
+        return False
 
 
 def context_of(services: Services, model: ModelId) -> int | None:
     """The context in tokens: what the registry has, else the price list. Call it from a thread."""
-    known = _registered(services, model)
-    return known.context if known and known.context else known_context(model)
+    found = _registered(services, model)
+    return found.context if found and found.context else known_context(model)
 
 
 def _registered(services: Services, model: ModelId) -> Model | None:

@@ -1,73 +1,62 @@
-"""One reply: builds the request, streams it, publishes what happens and records it as it grows."""
+"""One reply: asks the model, and what may answer instead of it, publishes what happens and has it recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, TypeVar
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
+from ei.engine.circuits import circuit_now
 from ei.engine.composing import Composer, learned_about, retry_policy
 from ei.engine.context import Fitted
 from ei.engine.events import (
     Event,
-    Outcome,
     TurnEnded,
     TurnInfo,
     TurnNotice,
     TurnReasoning,
     TurnRetrying,
     TurnStarted,
+    TurnSwitched,
     TurnText,
     TurnTextWasReasoning,
 )
-from ei.engine.pricing import cost_of_call
+from ei.engine.fallback import Fallbacks, left_alone, lets_others_answer
+from ei.engine.pricing import runs_here
+from ei.engine.recording import ENDS, LEASE_MS, Recording, Try
 from ei.engine.services import Services, on_database
-from ei.errors import DiskFullError, EiError, ProviderError, StorageError, TooLongError, UnknownModelError
+from ei.errors import EiError, ProviderError, StorageError, TooLongError, UnknownModelError
 from ei.messages import (
     NO_PARAMETERS,
     ChatRequest,
     Finished,
     Notice,
-    OpaqueData,
-    OpaquePart,
-    Part,
     ReasoningDelta,
-    ReasoningPart,
     Retrying,
     StreamEvent,
     TextDelta,
-    TextPart,
     TextWasReasoning,
-    Usage,
     UsageReport,
 )
 from ei.models.interactions import Interaction
-from ei.models.metadata import FREE_PROVIDERS
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
-from ei.providers.estimate import estimate_tokens
-from ei.providers.retry import stream_with_retries
-from ei.usage.values import Call
-from ei.usage.values import Outcome as CallOutcome
+from ei.providers.retry import RetryPolicy, stream_with_retries
+from ei.usage.circuit import OPENS_AT
+
+__all__ = ["LEASE_MS", "Turn", "TurnPlan"]
 
 T = TypeVar("T")
 
-SAVE_SECONDS = 0.7
-LEASE_MS = 15_000
-RENEW_SECONDS = 5.0
 SHORTENINGS = 8
 LEFT_OUT = "left out"
-ENDS: Mapping[State, CallOutcome] = {
-    State.COMPLETE: "complete",
-    State.CANCELLED: "cancelled",
-    State.FAILED: "failed",
-}
+RETRY = "retry"
+"""What triggers a reply that the person asks for once more: also a provider that is left alone is asked then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +96,16 @@ class Turn:
         self._plan = plan
         self._publish = publish
         self._told = set() if told is None else told
-        self._reply = _Reply()
-        self._usage: Usage | None = None
-        self._sent: Fitted | None = None
-        self._began = 0.0
-        self._started_ms = 0
-        self._attempt = 1
-        self._first_token: float | None = None
-        self._rejected: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def sent_tokens(self) -> int | None:
-        """How many tokens were sent, estimated; None before that."""
-        return None if self._sent is None else self._sent.tokens
+        self._recording = Recording(services, plan)
+        self._fallbacks = Fallbacks(services, plan, self._tell)
+        self._try = self._begin(plan.resolution, 0)
+        self._instead_of: list[str] = []
 
     async def run(self) -> TurnEnded:
         """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
         plan = self._plan
         message, stopped = await _to_its_end(on_database(plan.store.database, plan.place))
-        info = TurnInfo(
+        self._info = TurnInfo(
             message.id,
             plan.conversation.id,
             plan.owner.name,
@@ -135,15 +114,14 @@ class Turn:
             plan.resolution.reference,
             plan.resolution.rank.value,
         )
-        self._info = info
-        self._publish(TurnStarted(info))
-        self._began, self._started_ms = monotonic(), int(self._services.now() * 1000)
-        keeper = asyncio.create_task(self._keep(message.id))
+        self._publish(TurnStarted(self._info))
+        self._try = self._begin(plan.resolution, 0)
+        keeper = asyncio.create_task(self._recording.keep(message.id, self._tell))
         state, error = State.COMPLETE, None
         try:
             if stopped:
                 raise asyncio.CancelledError
-            await self._stream(message)
+            await self._answer(message)
         except asyncio.CancelledError:
             state = State.CANCELLED
         except EiError as exc:
@@ -165,6 +143,11 @@ class Turn:
         ended, _ = await _to_its_end(self._end(message, state, error))
         return ended
 
+    @property
+    def sent_tokens(self) -> int | None:
+        """How many tokens were sent, estimated; None as long as nothing was."""
+        return self._try.sent.tokens if self._try.sent is not None else None
+
     def _log(self, error: BaseException) -> None:
         """Puts where it happened into the log; of a chat that is not saved not what was said."""
         if self._plan.store is self._services.conversations:
@@ -173,54 +156,98 @@ class Turn:
             frames = "".join(traceback.format_tb(error.__traceback__))
             self._services.log(f"{frames}{type(error).__name__}")
 
+    def _tell(self, text: str) -> None:
+        self._publish(TurnNotice(self._info, text))
+
+    # Who answers --------------------------------------------------------------------------------------------
+
+    def _begin(self, resolution: Resolution, number: int) -> Try:
+        return Try(resolution, number, int(self._services.now() * 1000))
+
+    async def _answer(self, message: Message) -> None:
+        """Asks the model, and where its server cannot answer, one after the other what may answer instead."""
+        while True:
+            tried = self._try
+            try:
+                await self._stream(message, tried, await self._policy(tried))
+                return
+            except ProviderError as exc:
+                if self._recording.reply.started or not self._fallbacks or not lets_others_answer(exc):
+                    raise
+                # Written before the person is asked anything: other processes see it by then.
+                await self._recording.record(tried, message.id, "failed", exc)
+                found = await self._fallbacks.following(tried.resolution.model, exc)
+                if found is None:
+                    raise
+                self._switch(found, exc)
+
+    async def _policy(self, tried: Try) -> RetryPolicy:
+        """How often it is tried. Raises LeftAloneError for a provider whose circuit is open."""
+        policy, provider = retry_policy(self._services), tried.resolution.model.provider
+        if self._plan.trigger == RETRY or self._plan.compared:
+            return policy
+        circuit = await circuit_now(self._services, provider)
+        here = runs_here(self._services, provider)
+        if circuit.is_open and tried.number == 0 and (self._fallbacks or not here):
+            raise left_alone(tried.resolution.model, circuit)
+        # One try tells whether it is there again.
+        return policy if here or circuit.failures < OPENS_AT else replace(policy, attempts=1)
+
+    def _switch(self, found: Resolution, error: ProviderError) -> None:
+        before, why = self._try, error.sentence
+        self._instead_of.append(f"{before.resolution.model}: {why}")
+        self._recording.reply.drop_opaque()
+        self._try = self._begin(found, before.number + 1)
+        self._info = replace(self._info, model=str(found.model), instead_of=str(self._plan.resolution.model))
+        self._publish(TurnSwitched(self._info, why))
+        self._tell(f"{why} {found.model} answers instead ({self._fallbacks.origin}).")
+
     # The stream ---------------------------------------------------------------------------------------------
 
-    async def _stream(self, message: Message) -> None:
-        model = self._plan.resolution.model
+    async def _stream(self, message: Message, tried: Try, policy: RetryPolicy) -> None:
+        model, reply = tried.resolution.model, self._recording.reply
         plan = self._plan
         learned = await learned_about(self._services, model)
-        self._rejected = {str(name) for name in _listed(learned.get("rejects"))}
+        tried.rejected = {str(name) for name in _listed(learned.get("rejects"))}
         composer = Composer(self._services, plan.store, plan.owner, plan.speaker, plan.interaction, model, learned)
         material = await composer.material(plan.conversation.id, message.id, plan.asked)
         request = await self._request(message, composer)
         budget = material.budget
         for attempt in range(SHORTENINGS):
-            self._sent = material.fitted(budget)
-            if self._sent.left_out and attempt == 0:
-                self._tell_left_out()
+            sent = tried.sent = material.fitted(budget)
+            if sent.left_out and attempt == 0:
+                self._tell_left_out(sent)
             try:
-                asked = replace(request, messages=self._sent.messages, dropped=frozenset(self._rejected))
-                async for event in self._events(asked):
-                    self._take(event)
-                if request.reasoning_first and self._reply.is_all_reasoning:
+                asked = replace(request, messages=sent.messages, dropped=frozenset(tried.rejected))
+                async for event in self._events(asked, policy):
+                    self._take(event, message)
+                if request.reasoning_first and reply.is_all_reasoning:
                     # It was taken for reasoning and came again as text: the model does not begin with reasoning.
-                    self._reply.drop_reasoning()
+                    reply.drop_reasoning()
                     await self._learn("reasoning_first", False)
                 return
             except TooLongError as exc:
-                if self._reply.started or attempt == SHORTENINGS - 1:
+                if reply.started or attempt == SHORTENINGS - 1:
                     raise
-                shorter = _shorter(self._sent, exc)
+                shorter = _shorter(sent, exc)
                 again = material.fitted(shorter)
-                if len(again.messages) == len(self._sent.messages):
+                if len(again.messages) == len(sent.messages):
                     raise
-                if not self._sent.left_out:
-                    self._sent = again
-                    self._tell_left_out()
+                if not sent.left_out:
+                    self._tell_left_out(again)
                 budget = shorter
                 await self._learn("context", exc.limit)
         raise TooLongError(f"{model} takes no request this long.", "Start afresh with /new, or pick another model.")
 
-    def _events(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
-        provider = self._services.providers.get(self._plan.resolution.model.provider)
-        policy = retry_policy(self._services)
+    def _events(self, request: ChatRequest, policy: RetryPolicy) -> AsyncIterator[StreamEvent]:
+        provider = self._services.providers.get(self._try.resolution.model.provider)
         return stream_with_retries(provider, request, policy, on_dropped=self._dropped)
 
-    def _take(self, event: StreamEvent) -> None:
-        info = self._info
-        if isinstance(event, TextDelta | ReasoningDelta) and self._first_token is None:
-            self._first_token = monotonic()
-        self._reply.take(event)
+    def _take(self, event: StreamEvent, message: Message) -> None:
+        info, tried = self._info, self._try
+        if isinstance(event, TextDelta | ReasoningDelta) and tried.first_token is None:
+            tried.first_token = monotonic()
+        self._recording.reply.take(event)
         match event:
             case TextDelta(text):
                 self._publish(TurnText(info, text))
@@ -228,17 +255,15 @@ class Turn:
                 self._publish(TurnReasoning(info, text))
             case TextWasReasoning():
                 self._publish(TurnTextWasReasoning(info))
-                self._later(self._learn("reasoning_first", True))
+                self._recording.later(self._learn("reasoning_first", True))
             case Notice(text):
                 self._publish(TurnNotice(info, text))
             case Retrying(sentence, seconds, status=status):
                 self._publish(TurnRetrying(info, sentence, seconds))
-                self._later(self._record("failed", None, None, self._timing(), status))
-                self._attempt += 1
-                self._began, self._first_token = monotonic() + seconds, None
-                self._started_ms = int((self._services.now() + seconds) * 1000)
+                self._recording.attempt_failed(tried, message.id, status)
+                tried.again(seconds, self._services.now())
             case UsageReport(usage):
-                self._usage = usage
+                tried.usage = usage
             case Finished("length"):
                 self._publish(TurnNotice(info, "The model stopped at its longest reply; /continue goes on."))
             case Finished("content_filter"):
@@ -247,8 +272,11 @@ class Turn:
                 pass
 
     def _dropped(self, parameter: str) -> None:
-        self._rejected.add(parameter)
-        self._later(self._learn("rejects", sorted(self._rejected)))
+        self._try.rejected.add(parameter)
+        self._recording.later(self._learn("rejects", sorted(self._try.rejected)))
+
+    def _learn(self, name: str, value: object) -> Coroutine[object, object, None]:
+        return self._recording.learn(str(self._try.resolution.model), name, value)
 
     # The request --------------------------------------------------------------------------------------------
 
@@ -261,7 +289,7 @@ class Turn:
             begun = await on_database(plan.store.database, plan.store.message, message.parent)
             variant = begun.variant
         return ChatRequest(
-            plan.resolution.model.model,
+            composer.model.model,
             (),
             composer.parameters(),
             plan.speaker.name,
@@ -269,206 +297,45 @@ class Turn:
             variant=variant,
         )
 
-    def _tell_left_out(self) -> None:
-        assert self._sent is not None
+    def _tell_left_out(self, sent: Fitted) -> None:
         if LEFT_OUT in self._told:
             return
         self._told.add(LEFT_OUT)
-        count = self._sent.left_out
+        count = sent.left_out
         what = "message was" if count == 1 else "messages were"
-        text = f"The {count} oldest {what} left out so that the rest fits {self._plan.resolution.model}."
-        self._publish(TurnNotice(self._info, text))
+        self._tell(f"The {count} oldest {what} left out so that the rest fits {self._try.resolution.model}.")
 
-    # The record ---------------------------------------------------------------------------------------------
-
-    async def _keep(self, id: str) -> None:
-        """Saves what came, at least every second, whether or not anybody draws; renews the lease."""
-        plan, saved_at, told = self._plan, monotonic(), False
-        while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            if not self._reply.changed and monotonic() - saved_at < RENEW_SECONDS:
-                continue
-            self._reply.changed = False
-            try:
-                parts = self._reply.parts()
-                await on_database(
-                    plan.store.database, plan.store.save_stream, id, parts, self._services.lease_owner, LEASE_MS
-                )
-                saved_at = monotonic()
-            except StorageError as exc:
-                self._reply.changed = True
-                if not told:
-                    told = True
-                    self._publish(TurnNotice(self._info, f"This reply cannot be saved now: {exc.sentence}"))
+    # The end ------------------------------------------------------------------------------------------------
 
     async def _end(self, message: Message, state: State, error: EiError | None) -> TurnEnded:
-        plan = self._plan
-        usage, timing = self._counted(), self._timing()
-        cost = await self._cost(usage, error.status if isinstance(error, ProviderError) else None)
-        outcome = Outcome(usage, cost, self._milliseconds(self._first_token), self._milliseconds(monotonic()) or 0)
+        plan, recording, tried = self._plan, self._recording, self._try
+        recorded, model = tried.measured is not None, str(tried.resolution.model)
+        outcome = await recording.measure(tried, error)
         sentence = str(error) if error else ""
+        info = recording.info(tried, (*self._instead_of, *self._fallbacks.passed_over))
         try:
-            stored = await self._finish(message, state, self._reply.parts(), sentence)
+            stored = await recording.finish(message, state, sentence, model, info)
         except StorageError as exc:
-            stored = replace(message, state=state, parts=self._reply.parts(), error=sentence)
-            text = f"This reply is on the screen only, it could not be saved: {exc.sentence}"
-            self._publish(TurnNotice(self._info, text))
-            # A small write may still fit: else the conversation is taken for busy until the lease ends.
-            with suppress(StorageError):
-                await self._finish(message, State.FAILED, None, f"It could not be saved whole. {exc.sentence}")
+            stored = replace(
+                message, state=state, parts=recording.reply.parts(), error=sentence, model=model, info=info
+            )
+            self._tell(f"This reply is on the screen only, it could not be saved: {exc.sentence}")
         else:
             if state is State.COMPLETE and plan.speaker.name == plan.owner.name:
-                with suppress(StorageError):
-                    await on_database(
-                        plan.store.database, plan.store.set_last_model, plan.conversation.id, str(plan.resolution.model)
-                    )
-        await self._record(ENDS[state], outcome, error, timing)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._note_model(model)
+        if not recorded:
+            await recording.record(tried, message.id, ENDS[state], error)
+        await recording.settle()
         ended = TurnEnded(self._info, stored, outcome, error)
         self._publish(ended)
         return ended
 
-    async def _finish(self, message: Message, state: State, parts: tuple[Part, ...] | None, error: str) -> Message:
-        store, owner = self._plan.store, self._services.lease_owner
-        return await on_database(store.database, store.finish, message.id, state, parts, error=error, lease_owner=owner)
-
-    async def _cost(self, usage: Usage, status: int | None) -> int | None:
-        """Nano-dollars, None where nobody knows. status: the HTTP status of what went wrong."""
-        model = self._plan.resolution.model
-        if not self._reply.started and usage.cost is None:
-            # What was refused before it began is not charged; what was given up on may be.
-            return 0 if status is not None or model.provider in FREE_PROVIDERS else None
-        # In a thread: the price list is loaded when it is first asked.
-        return await asyncio.to_thread(cost_of_call, self._services, model, usage)
-
-    def _counted(self) -> Usage:
-        if self._usage is not None:
-            return self._usage
-        if self._sent is None or not self._reply.started:
-            return Usage()
-        written = estimate_tokens(self._reply.text) + estimate_tokens(self._reply.reasoning)
-        return Usage(input_tokens=self._sent.tokens, output_tokens=written, estimated=True)
-
-    def _timing(self) -> tuple[int, int, int]:
-        """Of the attempt under way: its number, when it began (ms since 1970), how long it took by now (ms)."""
-        return self._attempt, self._started_ms, self._milliseconds(monotonic()) or 0
-
-    async def _record(
-        self,
-        outcome: CallOutcome,
-        measured: Outcome | None,
-        error: EiError | None,
-        timing: tuple[int, int, int],
-        status: int | None = None,
-    ) -> None:
-        """Writes the call's row; a ledger that cannot be written now must not lose the reply."""
-        plan, model = self._plan, self._plan.resolution.model
-        attempt, started_ms, total_ms = timing
-        status = error.status if isinstance(error, ProviderError) else status
-        cost = measured.cost if measured else await self._cost(Usage(), status)
-        saved = plan.store is self._services.conversations
-        usage = measured.usage if measured else Usage()
-        call = Call(
-            interaction=plan.interaction.name,
-            persona=plan.speaker.name if saved else None,
-            conversation=plan.conversation.id if saved else None,
-            message=self._info.id if saved else None,
-            triggered_by=plan.trigger,
-            provider=model.provider,
-            model=model.model,
-            reference=plan.resolution.reference,
-            resolved_by=plan.resolution.rank.value,
-            started_ms=started_ms,
-            attempt=attempt,
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            estimated=usage.estimated,
-            cost=cost,
-            cost_source=None if cost is None else "provider" if usage.cost is not None else "price",
-            first_token_ms=measured.first_token_ms if measured else None,
-            total_ms=measured.total_ms if measured else total_ms,
-            outcome=outcome,
-            status=status,
-            error=type(error).__name__ if error else None,
-        )
+    async def _note_model(self, model: str) -> None:
+        store = self._plan.store
         try:
-            await on_database(self._services.database, self._services.calls.record, call)
-        except DiskFullError:
-            pass
+            await on_database(store.database, store.set_last_model, self._plan.conversation.id, model)
         except StorageError as exc:
-            self._services.log(f"call not recorded: {exc}")
-
-    async def _learn(self, name: str, value: object) -> None:
-        services = self._services
-        if value is None:
-            return
-        try:
-            await on_database(services.database, services.learned.set, str(self._plan.resolution.model), name, value)
-        except StorageError as exc:
-            services.log(f"not remembered: {exc}")
-
-    def _later(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _milliseconds(self, until: float | None) -> int | None:
-        return None if until is None else max(0, round((until - self._began) * 1000))
-
-
-class _Reply:
-    """What came so far. changed: since it was last saved."""
-
-    def __init__(self) -> None:
-        self.changed = False
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._opaque: list[OpaquePart] = []
-
-    def take(self, event: StreamEvent) -> None:
-        match event:
-            case TextDelta(text):
-                self._text.append(text)
-            case ReasoningDelta(text):
-                self._reasoning.append(text)
-            case TextWasReasoning():
-                self._reasoning += self._text
-                self._text.clear()
-            case OpaqueData(part):
-                self._opaque.append(part)
-            case _:
-                return
-        self.changed = True
-
-    @property
-    def started(self) -> bool:
-        return bool(self._text or self._reasoning)
-
-    @property
-    def text(self) -> str:
-        return "".join(self._text)
-
-    @property
-    def reasoning(self) -> str:
-        return "".join(self._reasoning)
-
-    @property
-    def is_all_reasoning(self) -> bool:
-        """Whether the text is what the reasoning was."""
-        return bool(self._text) and self.text == self.reasoning
-
-    def drop_reasoning(self) -> None:
-        self._reasoning.clear()
-        self.changed = True
-
-    def parts(self) -> tuple[Part, ...]:
-        out: list[Part] = [ReasoningPart(self.reasoning)] if self._reasoning else []
-        if self._text:
-            out.append(TextPart(self.text))
-        return (*out, *self._opaque)
+            self._services.log(f"not remembered: {exc}")
 
 
 def _shorter(sent: Fitted, error: TooLongError) -> int:

@@ -16,6 +16,7 @@ from ei.models.values import Prices
 NANO = 1_000_000_000
 MILLION = 1_000_000
 FREE_PROVIDERS = ("local", "ollama", "builtin")
+"""Providers whose models no price list names: usually they run on the person's own machine."""
 
 # Our names of providers where the price list has others.
 _PRICE_NAMES = {"x": "x-ai"}
@@ -90,19 +91,19 @@ def known_context(model: ModelId) -> int | None:
     return found.context if found else None
 
 
-def cost_of(model: ModelId, usage: Usage, prices: Prices | None = None) -> int | None:
+def cost_of(model: ModelId, usage: Usage, prices: Prices | None = None, *, here: bool = False) -> int | None:
     """What a call cost in nano-dollars, None where nobody knows.
 
     prices: what the registry has of the model. In order: the person's own price, what the provider said of this
-    call, the price in the provider's list, the price list (genai-prices; it knows of steps and dates). A model on
-    one's own machine costs 0 unless the person gave it a price.
+    call, the price in the provider's list, the price list (genai-prices; it knows of steps and dates). here: it runs
+    on one's own machine, where it costs 0 unless the person gave it a price.
     """
     own = prices or Prices()
     if own.source == "person" and (cost := priced(usage, own)) is not None:
         return cost
     if usage.cost is not None:
         return usage.cost
-    if model.provider in FREE_PROVIDERS:
+    if here:
         return 0
     if own.source == "provider" and (cost := priced(usage, own)) is not None:
         return cost

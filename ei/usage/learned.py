@@ -17,13 +17,27 @@ class LearnedStore:
         self._owner = owner
         self._clock = clock
 
-    def get(self, model: str) -> dict[str, object]:
-        """All that is known of a model, by name."""
+    def get(self, model: str, context_since_ms: int = 0) -> dict[str, object]:
+        """All that is known of a model, by name.
+
+        context_since_ms: a size of the context ("context") that was learned before then is left out (milliseconds
+        since 1970): a server is started anew with another.
+        """
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT name, value FROM learned WHERE owner = ? AND model = ? ORDER BY name", (self._owner, model)
+                "SELECT name, value FROM learned WHERE owner = ? AND model = ?"
+                " AND (name <> 'context' OR learned_ms >= ?) ORDER BY name",
+                (self._owner, model, context_since_ms),
             ).fetchall()
         return {name: json.loads(value) for name, value in rows}
+
+    def named(self, name: str) -> dict[str, object]:
+        """One thing of every model of which it is known, by model."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT model, value FROM learned WHERE owner = ? AND name = ?", (self._owner, name)
+            ).fetchall()
+        return {model: json.loads(value) for model, value in rows}
 
     def set(self, model: str, name: str, value: object) -> None:
         """Keeps one thing, a JSON-ready value; None forgets it."""

@@ -18,22 +18,26 @@ BY_LIST = Prices(40 * DOLLAR, None, None, 50 * DOLLAR, "genai-prices")
 
 
 @pytest.mark.parametrize(
-    ("model", "usage", "prices", "cost"),
+    ("model", "usage", "prices", "here", "cost"),
     [
-        (HAIKU, Usage(1_000_000, 0, 0, 1_000_000, cost=7), OWN, 5 * DOLLAR),
-        (HAIKU, Usage(1_000_000, 0, 0, 1_000_000, cost=7), LISTED, 7),
-        (HAIKU, USED, LISTED, 9 * DOLLAR),
-        (HAIKU, USED, BY_LIST, 6 * DOLLAR),
-        (HAIKU, USED, None, 6 * DOLLAR),
-        (ModelId("ollama", "qwen3:8b"), USED, None, 0),
-        (ModelId("ollama", "qwen3:8b"), USED, OWN, 5 * DOLLAR),
-        (ModelId("azure", "my-deployment"), USED, None, None),
-        (ModelId("azure", "my-deployment"), USED, OWN, 5 * DOLLAR),
-        (HAIKU, Usage(), OWN, None),
+        (HAIKU, Usage(1_000_000, 0, 0, 1_000_000, cost=7), OWN, False, 5 * DOLLAR),
+        (HAIKU, Usage(1_000_000, 0, 0, 1_000_000, cost=7), LISTED, False, 7),
+        (HAIKU, USED, LISTED, False, 9 * DOLLAR),
+        (HAIKU, USED, BY_LIST, False, 6 * DOLLAR),
+        (HAIKU, USED, None, False, 6 * DOLLAR),
+        (ModelId("ollama", "qwen3:8b"), USED, None, True, 0),
+        (ModelId("ollama", "qwen3:8b"), USED, None, False, None),
+        (ModelId("ollama", "qwen3:8b"), USED, OWN, True, 5 * DOLLAR),
+        (ModelId("azure", "my-deployment"), USED, None, False, None),
+        (ModelId("azure", "my-deployment"), USED, None, True, 0),
+        (ModelId("azure", "my-deployment"), USED, OWN, False, 5 * DOLLAR),
+        (HAIKU, Usage(), OWN, False, None),
     ],
 )
-def test_the_most_trusted_price_counts(model: ModelId, usage: Usage, prices: Prices | None, cost: int | None) -> None:
-    assert cost_of(model, usage, prices) == cost
+def test_the_most_trusted_price_counts(
+    model: ModelId, usage: Usage, prices: Prices | None, here: bool, cost: int | None
+) -> None:
+    assert cost_of(model, usage, prices, here=here) == cost
 
 
 @pytest.mark.parametrize(

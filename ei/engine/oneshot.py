@@ -1,22 +1,48 @@
-"""One request outside any conversation (drafting a persona): its text, recorded as a call."""
+"""One request outside any conversation (drafting a persona, testing a model): what came, recorded as a call."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, retry_policy
 from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, ProviderError, StorageError
-from ei.messages import ChatMessage, ChatRequest, Retrying, TextDelta, TextPart, TextWasReasoning, Usage, UsageReport
+from ei.messages import (
+    ChatMessage,
+    ChatRequest,
+    ReasoningDelta,
+    Retrying,
+    TextDelta,
+    TextPart,
+    TextWasReasoning,
+    ToolCalled,
+    ToolCallPart,
+    Usage,
+    UsageReport,
+)
 from ei.models.interactions import Interaction
 from ei.models.resolve import Resolution
 from ei.providers.estimate import estimate_prompt, estimate_tokens
 from ei.providers.retry import stream_with_retries
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came. cost: nano-dollars, None unknown. first_token_ms: of text or reasoning, None where neither came."""
+
+    text: str
+    reasoning: str
+    tool_calls: tuple[ToolCallPart, ...]
+    usage: Usage
+    cost: int | None
+    first_token_ms: int | None
+    total_ms: int
 
 
 async def complete(
@@ -41,23 +67,50 @@ async def complete(
         reasoning_first=learned.get("reasoning_first") is True,
         dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
     )
+    answered = await ask_once(services, resolution, request, interaction.name, "draft", progress=progress)
+    return answered.text
+
+
+async def ask_once(
+    services: Services,
+    resolution: Resolution,
+    request: ChatRequest,
+    interaction: str,
+    triggered_by: str,
+    *,
+    progress: Callable[[str], None] = lambda text: None,
+    needed: frozenset[str] = frozenset(),
+) -> Answered:
+    """Sends a request to the resolved model and records the call, however it ends.
+
+    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. Raises ProviderError.
+    """
     out: list[str] = []
+    thought: list[str] = []
+    calls: list[ToolCallPart] = []
     characters = 0
     usage: Usage | None = None
+    cost: int | None = None
     began, first, started_ms = monotonic(), None, int(services.now() * 1000)
     outcome: CallOutcome = "failed"
     error: EiError | None = None
     try:
-        provider = services.providers.get(resolution.model.provider)
-        async for event in stream_with_retries(provider, request, retry_policy(services)):
+        provider = await asyncio.to_thread(services.providers.get, resolution.model.provider)
+        async for event in stream_with_retries(provider, request, retry_policy(services), needed=needed):
             match event:
                 case TextDelta(delta):
                     first = first or monotonic()
                     out.append(delta)
                     characters += len(delta)
                     progress(f"{characters:,} characters")
+                case ReasoningDelta(delta):
+                    first = first or monotonic()
+                    thought.append(delta)
                 case TextWasReasoning():
+                    thought += out
                     out.clear()
+                case ToolCalled(part):
+                    calls.append(part)
                 case Retrying(sentence):
                     progress(sentence)
                 case UsageReport(reported):
@@ -72,15 +125,20 @@ async def complete(
         outcome = "cancelled"
         raise
     finally:
+        total_ms = round((monotonic() - began) * 1000)
         if usage is None and first is not None:
-            written = estimate_tokens("".join(out))
+            written = estimate_tokens("".join(thought + out))
             usage = Usage(estimate_prompt(request.messages), output_tokens=written, estimated=True)
+        if usage is not None:
+            cost = await asyncio.to_thread(cost_of_call, services, resolution.model, usage)
         counted = usage or Usage()
+        first_token_ms = None if first is None else round((first - began) * 1000)
         call = Call(
-            interaction=interaction.name,
-            triggered_by="draft",
+            interaction=interaction,
+            triggered_by=triggered_by,
             provider=resolution.model.provider,
             model=resolution.model.model,
+            profile=resolution.profile.id if resolution.profile else None,
             reference=resolution.reference,
             resolved_by=resolution.rank.value,
             started_ms=started_ms,
@@ -90,9 +148,9 @@ async def complete(
             output_tokens=counted.output_tokens,
             reasoning_tokens=counted.reasoning_tokens,
             estimated=counted.estimated,
-            cost=None if usage is None else cost_of_call(services, resolution.model, usage),
-            first_token_ms=None if first is None else round((first - began) * 1000),
-            total_ms=round((monotonic() - began) * 1000),
+            cost=cost,
+            first_token_ms=first_token_ms,
+            total_ms=total_ms,
             outcome=outcome,
             status=error.status if isinstance(error, ProviderError) else None,
             error=type(error).__name__ if error else None,
@@ -102,4 +160,4 @@ async def complete(
         except StorageError as exc:
             # A ledger that cannot be written now must not cost the person what was answered.
             services.log(f"call not recorded: {exc}")
-    return "".join(out)
+    return Answered("".join(out), "".join(thought), tuple(calls), counted, cost, first_token_ms, total_ms)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ei.engine.missing import replacing
 from ei.engine.referring import references
+from ei.engine.proving import proven_here
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, StorageError
 from ei.models import tiers
@@ -138,7 +139,8 @@ async def _merge(services: Services, listed: dict[str, tuple[ListedModel, ...]])
     for _ in range(TRIES):
         before = await on_database(database, registry.snapshot)
         now_ms = int(services.now() * 1000)
-        merged = await asyncio.to_thread(merge, before.models, listed, known, now_ms, tiers.assign)
+        proven = await proven_here(services)
+        merged = await asyncio.to_thread(merge, before.models, listed, known, now_ms, tiers.assign, proven)
         if await on_database(database, registry.apply, merged, before.revision):
             ids = {model.id for model in before.models}
             return merged, sum(model.id not in ids for model in merged.rows)

@@ -34,17 +34,35 @@ class Merged:
     at_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What tests here showed that a model can, and what its server refused; of CAPABILITIES."""
+
+    can: frozenset[str] = frozenset()
+    cannot: frozenset[str] = frozenset()
+
+
+def with_proven(model: Model, proven: Proven | None) -> Model:
+    """The model with what was shown here, which is surer than any list."""
+    if proven is None or not (proven.can or proven.cannot):
+        return model
+    capabilities = ((model.capabilities or frozenset()) | proven.can) - proven.cannot
+    return model if capabilities == model.capabilities else replace(model, capabilities=capabilities)
+
+
 def merge(
     existing: Iterable[Model],
     listed: Mapping[str, Sequence[ListedModel]],
     known: LookUp,
     now_ms: int,
     assign: Assign | None = None,
+    proven: Mapping[str, Proven] | None = None,
 ) -> Merged:
     """The registry after these lists came, as the difference from before.
 
     listed: by provider, only of those that answered; models of the others stay as they are. known: what the price
-    list has of a model, asked only where its provider does not say. assign: gives tiers, over all models.
+    list has of a model, asked only where its provider does not say. assign: gives tiers, over all models. proven:
+    what tests showed, by model id.
     Nothing is ever deleted, and what the person set (`Model.by_hand`) or added is left alone. An empty list of a
     provider on the network takes nothing away: it is a fault more often than the truth.
     """
@@ -53,7 +71,8 @@ def merge(
     for provider, models in listed.items():
         for row in models:
             id = f"{provider}:{row.id}"
-            after[id] = merged_model(before.get(id), provider, row, known, now_ms)
+            merged = with_proven(merged_model(before.get(id), provider, row, known, now_ms), (proven or {}).get(id))
+            after[id] = _same(before.get(id), merged)
         if models or provider in FREE_PROVIDERS:
             here = {row.id for row in models}
             for id, model in before.items():
@@ -159,6 +178,11 @@ def changes_of(old: Model | None, new: Model, now_ms: int, by: str) -> list[Chan
         was, now = (" ".join(sorted(model.by_hand)) for model in (old, new))
         out.append(Change(now_ms, new.id, "set by hand", was, now, by))
     return out
+
+
+def _same(old: Model | None, new: Model) -> Model:
+    """The old one where nothing but the date of the list differs: that is written for a whole provider at once."""
+    return old if old is not None and replace(new, synced_ms=old.synced_ms) == old else new
 
 
 def _with_family(row: ListedModel, found: Known) -> ListedModel:

@@ -80,7 +80,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the audit: at_ms, which model, which field, from, to, and by whom ("sync", "hand")."""
+    """One entry of the audit: at_ms, which model, which field, from, to, and by whom ("sync", "hand", "test")."""
 
     at_ms: int
     model: str

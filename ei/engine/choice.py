@@ -10,17 +10,17 @@ from functools import partial
 
 from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
+from ei.engine.endpoints import Providing, connection_to, read_providing
 from ei.models.choosing import Market, Standing
 from ei.models.expand import World, expand
 from ei.models.interactions import Interaction
-from ei.models.profiles import Profile
-from ei.models.reference import ProviderNames, written_form
+from ei.models.profiles import Profile, default_profile
+from ei.models.reference import ModelId, ProviderNames, written_form
 from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
 from ei.models.values import Model
 from ei.personas.values import Persona
 from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection, Endpoint
-from ei.providers.credentials import connect, custom_endpoints
 from ei.providers.probe import Found
 from ei.storage.state import StateStore
 
@@ -50,24 +50,25 @@ class ModelChooser:
         self._models = models
         self._down = down
         self._found: Found | None = None
+        self._read: tuple[Config, Providing] | None = None
 
-    def endpoints(self) -> dict[str, Endpoint]:
-        """Every provider by name: the shipped ones, then the person's own. Raises ConfigError."""
-        own = custom_endpoints(self._config.current().section("providers"), self._shipped)
-        return {endpoint.name: endpoint for endpoint in (*self._shipped, *own)}
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Every provider by name: the shipped ones, the person's own, those of profiles. Raises ConfigError."""
+        return self._now()[1].endpoints
 
     def names(self) -> ProviderNames:
         """Every name and alias that a reference may begin with. Raises ConfigError."""
-        endpoints = self.endpoints()
-        aliases = {alias: endpoint.name for endpoint in endpoints.values() for alias in endpoint.aliases}
-        return ProviderNames(tuple(endpoints), aliases)
+        return self._now()[1].names
 
     def connection(self, name: str) -> Connection:
         """The provider's address and key as configured now."""
-        config = self._config.current()
-        settings = config.section("providers").get(name)
-        own = settings if isinstance(settings, Mapping) else {}
-        return connect(self.endpoints()[name], config.variable, own, config.folder_variable)
+        config, providing = self._now()
+        return connection_to(providing, name, config)
+
+    def like(self, model: ModelId) -> ModelId:
+        """The model whose prices and context hold for this one: another where a profile only has its own key."""
+        endpoint = self.endpoints().get(model.provider)
+        return ModelId(endpoint.like, model.model) if endpoint is not None and endpoint.like else model
 
     def stays_here(self, name: str) -> bool:
         """Whether what is sent to the provider stays on this machine, where it costs nothing. Raises ConfigError.
@@ -83,7 +84,7 @@ class ModelChooser:
 
     def profiles(self) -> Mapping[str, Profile]:
         """The profiles in settings, by id. Raises ConfigError."""
-        return {}
+        return self._now()[1].profiles
 
     def market(self, draw: Callable[[int], int] = random.randrange) -> Market:
         """What a tier can be taken from now. Reads the database: call it from a thread. Raises ConfigError."""
@@ -182,16 +183,24 @@ class ModelChooser:
         models = self._found.ollama
         return Answering(self._found.local, None if models is None else next(iter(models), ""))
 
+    def _now(self) -> tuple[Config, Providing]:
+        """The configuration as it is now and what it provides, read anew only when it changed."""
+        config, held = self._config.current(), self._read
+        if held is None or held[0] is not config:
+            held = self._read = (config, read_providing(config, self._shipped))
+        return held
+
     def _defaults(self, config: Config) -> tuple[Candidate, ...]:
         variable = config.variable("EI_LLM_MODEL")
         default = config.settings.get("default_model")
         where = "default_model in settings.jsonc"
         if default == "last-used":
             default, where = self._state.get(LAST_USED), "the model used last, default_model in settings.jsonc"
-        usual = _customary_default(config)
+        usual, profile = _customary_default(config), default_profile(config.settings)
         return (
             _of_variable(Rank.ENVIRONMENT, "EI_LLM_MODEL", variable),
             Candidate(Rank.DEFAULT, where, default),
+            *([Candidate(Rank.DEFAULT, "llm_config in settings.jsonc", f"profile:{profile}")] if profile else []),
             *([Candidate(Rank.DEFAULT, *usual)] if usual else []),
         )
 

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Literal
 
 from ei.engine.missing import replacing
+from ei.engine.endpoints import ON_THIS_MACHINE
 from ei.engine.referring import references
 from ei.engine.proving import proven_here
 from ei.engine.services import Services, on_database
@@ -58,12 +59,16 @@ class SyncResult:
 
 
 def ready(services: Services) -> tuple[str, ...]:
-    """The providers that can be asked: with a key where one is needed. Raises ConfigError."""
+    """The providers that can be asked: with a key where one is needed. Raises ConfigError.
+
+    What a profile reaches with a key of its own is in the list of the provider that it is like.
+    """
     chooser = services.chooser
     return tuple(
         name
         for name, endpoint in chooser.endpoints().items()
-        if endpoint.wire == "builtin" or (chooser.connection(name).ready and chooser.connection(name).base_url)
+        if (not endpoint.profile or endpoint.like in ("", *ON_THIS_MACHINE))
+        and (endpoint.wire == "builtin" or (chooser.connection(name).ready and chooser.connection(name).base_url))
     )
 
 

@@ -24,6 +24,8 @@ class Endpoint:
     headers: sent with every request; never a secret.
     catalogue: path, from the server's root, of a list that tells more than the wire's own; details: path to which one
     model's name is posted for what that list leaves out. "" where there is none.
+    profile: the id of the profile whose own provider it is, "". like: the provider whose prices and contexts hold for
+    it, where a profile has only a key of its own, "".
     """
 
     name: str
@@ -42,6 +44,8 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     catalogue: str = ""
     details: str = ""
+    profile: str = ""
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True)

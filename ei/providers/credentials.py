@@ -88,7 +88,7 @@ def custom_endpoints(
         if name in known and known[name].name == name:
             continue
         where = f"settings.jsonc, providers.{name}"
-        if name in known or name in ("tier", "profile"):
+        if name in known or name in ("tier", "profile") or name.startswith(("profile-", "profile_")):
             meaning = known[name].name if name in known else "something else"
             raise ConfigError(f"{where}: this name already means {meaning}.", "Give your provider another one.")
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
@@ -181,12 +181,23 @@ def find_key(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, object])
     if reference is None or reference == "":
         return Key()
     where = f"providers.{endpoint.name}.key in settings.jsonc"
+    if endpoint.profile:
+        where = f"llm_profiles.{endpoint.profile}.api_key_ref in settings.jsonc"
     name = referred(reference)
     if name is None:
         # What stands there may be the key itself, so it is not repeated.
         return Key(problem=f"{where} must be a reference such as env:{key_variable(endpoint)}, never the key itself.")
     variable = first_set(lookup, (name,))
     return Key(problem=f"{where} names {name}, which is not set.") if variable is None else checked_key(variable)
+
+
+def is_own_key(endpoint: Endpoint, name: str, lookup: Lookup, settings: Mapping[str, object] = NO_SETTINGS) -> bool:
+    """Whether the variable of that name is where the provider's key comes from anyway; as `connect`."""
+    names = [key_variable(endpoint), *endpoint.key_variables]
+    if own := referred(settings.get("key")):
+        names.append(own)
+    first = first_set(lookup, tuple(names))
+    return name in names and (first is None or first.name == name or lookup(name) is None)
 
 
 def withheld_sentence(endpoint: Endpoint, source: str) -> str:
@@ -224,7 +235,7 @@ def find_headers(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, obje
         return {}, ""
     out: dict[str, str] = {}
     for name, text in configured.items():
-        where = f"providers.{endpoint.name}.headers in settings.jsonc: {name!r}"
+        where = f"providers.{endpoint.like or endpoint.name}.headers in settings.jsonc: {name!r}"
         if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             return {}, f"{where} is no header."
         value = text.strip()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
-from ei.engine.missing import replacing
 from ei.engine.endpoints import ON_THIS_MACHINE
-from ei.engine.referring import references
+from ei.engine.missing import replacing
 from ei.engine.proving import proven_here
+from ei.engine.referring import references
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, StorageError
 from ei.models import tiers

@@ -120,8 +120,8 @@ class Branches(StoreBase):
         """
         now = self._now_ms()
         made = connection.execute(
-            "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here,"
-            " last_model, forked_from) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here,"
+            "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here, parameters,"
+            " last_model, forked_from) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here, parameters,"
             " last_model, ? FROM conversation WHERE key = ?",
             (uuid7(now), persona, forked_from, conversation),
         ).lastrowid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from ei.conversations import tree
 from ei.conversations.base import StoreBase
@@ -143,6 +144,10 @@ class Listing(StoreBase):
     def set_model_here(self, conversation_id: str, value: object | None) -> None:
         """Sets the model reference of this conversation only, a JSON-ready value; None clears it."""
         self._set(conversation_id, "model_here", None if value is None else json.dumps(value))
+
+    def set_parameters(self, conversation_id: str, parameters: Mapping[str, object]) -> None:
+        """Sets the parameters of this conversation only (temperature, …), in the place of those before."""
+        self._set(conversation_id, "parameters", json.dumps(dict(parameters)))
 
     def set_last_model(self, conversation_id: str, model: str) -> None:
         """Remembers which `provider:model` answered last."""

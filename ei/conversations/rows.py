@@ -36,7 +36,7 @@ MESSAGE_SELECT = """
 
 CONVERSATION_SELECT = f"""
     SELECT c.id, p.name, c.title, c.created_ms, c.updated_ms, c.model_here, c.last_model, c.forked_from,
-        h.id, coalesce(h.depth, 0),
+        h.id, coalesce(h.depth, 0), c.parameters,
         (SELECT count(*) FROM message u WHERE c.reply_key > c.read_key AND u.conversation = c.key AND u.key > c.read_key
             AND u.role = 'assistant' AND u.state IN ('complete', 'cancelled', 'failed')),
         (SELECT count(*) FROM redo r WHERE r.conversation = c.key),
@@ -84,16 +84,17 @@ def conversation_from_row(row: Row) -> Conversation:
         id=row[0],
         persona=row[1],
         title=row[2],
-        first_line=first_line(row[12]),
+        first_line=first_line(row[13]),
         head=row[8],
         created_ms=row[3],
         updated_ms=row[4],
         messages=row[9],
-        unread=row[10],
+        unread=row[11],
         model_here=None if row[5] is None else json.loads(row[5]),
         last_model=row[6],
-        can_redo=bool(row[11]),
+        can_redo=bool(row[12]),
         forked_from=row[7],
+        parameters=json.loads(row[10]),
     )
 
 

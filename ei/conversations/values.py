@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ei.messages import Part, ReplyInfo, Role, reasoning_of, text_of
@@ -74,7 +75,8 @@ class Conversation:
 
     head: id of the newest message of the current path, None when empty.
     title: what `/title` gave, or "". first_line: of the first message, for lists.
-    model_here: the reference set for this conversation only, as JSON-ready value, or None.
+    model_here: the reference set for this conversation only, as JSON-ready value, or None. parameters: those set for
+    it (temperature, …), by our names.
     last_model: `provider:model` that answered last, or "".
     messages: length of the current path. unread: replies that came after the read cursor.
     can_redo: whether something was taken back.
@@ -93,6 +95,7 @@ class Conversation:
     last_model: str = ""
     can_redo: bool = False
     forked_from: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -99,7 +99,9 @@ def test_a_fork_is_a_copy_of_the_path_that_lives_on_its_own(store: ConversationS
     store.add_variant(said[1].id, [TextPart("B")])
     store.choose(said[1].id)
     store.set_last_model(id, "x:y")
+    store.set_parameters(id, {"temperature": 0.3})
     fork = store.fork(id, said[2].id)
+    assert fork.parameters == {"temperature": 0.3}
     assert (fork.persona, fork.title, fork.forked_from, fork.model_here, fork.last_model) == (
         "ei",
         "",

@@ -52,6 +52,10 @@ def test_what_is_set_for_one_conversation_is_kept_and_cleared(store: Conversatio
     assert (conversation.model_here, conversation.last_model) == ("tier:fast", "local:gemma")
     store.set_model_here(id, None)
     assert store.get(id).model_here is None
+    store.set_parameters(id, {"temperature": 0.3, "stop": ["END"]})
+    assert store.get(id).parameters == {"temperature": 0.3, "stop": ["END"]}
+    store.set_parameters(id, {})
+    assert store.get(id).parameters == {}
 
 
 def test_what_is_not_there_is_not_found(store: ConversationStore) -> None:

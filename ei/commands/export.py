@@ -9,6 +9,8 @@ from ei.conversations.values import Conversation, Message
 from ei.messages import ReplyInfo
 from ei.usage.values import Call
 
+COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
 
 def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
     """The path as Markdown: a heading, then each message under its speaker's name."""
@@ -77,12 +79,14 @@ def came_to_be(message: Message, call: Call | None) -> dict[str, object]:
     if message.info is None:
         return {**call_data(call), "info": None}
     data = info_data(message.info)
-    return {**{name: data[name] for name in ("usage", "cost_usd", "first_token_ms", "total_ms")}, "info": data}
+    took = {name: data[name] for name in ("cost_usd", "first_token_ms", "total_ms")}
+    usage = {**{name: getattr(message.info, name) for name in COUNTS}, "estimated": message.info.estimated}
+    return {"usage": usage, **took, "info": data}
 
 
 def info_data(info: ReplyInfo) -> dict[str, object]:
     """How a reply came to be, with the names that `ei ask --json` uses; null is unknown."""
-    counts = ("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+    counts = (*COUNTS, "cache_write_tokens")
     return {
         "profile": info.profile or None,
         "provider_type": info.provider_type or None,
@@ -101,9 +105,8 @@ def info_data(info: ReplyInfo) -> dict[str, object]:
 
 def call_data(call: Call | None) -> dict[str, object]:
     """What a reply took and cost, with the names that `ei ask --json` uses; null is unknown."""
-    counts = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
     return {
-        "usage": {**{name: getattr(call, name, None) for name in counts}, "estimated": bool(call and call.estimated)},
+        "usage": {**{name: getattr(call, name, None) for name in COUNTS}, "estimated": bool(call and call.estimated)},
         "cost_usd": None if call is None or call.cost is None else call.cost / 1_000_000_000,
         "first_token_ms": call and call.first_token_ms,
         "total_ms": call and call.total_ms,

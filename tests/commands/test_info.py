@@ -12,7 +12,7 @@ from ei.commands.base import Table
 from ei.commands.info import Came, complete_info, exact, facts, info_of_calls
 from ei.conversations.values import Message, State
 from ei.errors import EiError
-from ei.messages import ReasoningPart, ReplyInfo, TextPart
+from ei.messages import Part, ReasoningPart, ReplyInfo, TextPart
 from ei.storage.ids import short
 from ei.terminal.tables import render_reply
 from ei.terminal.theme import PLAIN
@@ -87,7 +87,7 @@ async def keep(b: Bench, info: ReplyInfo | None, text: str = "Yes.", **fields: o
         lease_owner="here",
         lease_ms=60_000,
     )
-    parts = [ReasoningPart("Is it so?\nIt is."), TextPart(text)]
+    parts: list[Part] = [ReasoningPart("Is it so?\nIt is."), TextPart(text)]
     ended = await b.session.db(
         store.finish, reply.id, State.COMPLETE, parts, model="groq:llama", lease_owner="here", info=info
     )

@@ -58,6 +58,7 @@ def build(config: ConfigFile) -> Services:
     # Imported here: the prompt is on screen before the rooms are loaded.
     from ei.conversations.store import ConversationStore
     from ei.engine.choice import ModelChooser
+    from ei.engine.circuits import down_now
     from ei.engine.services import Services
     from ei.models.registry import RegistryStore
     from ei.personas.library import Library
@@ -81,13 +82,16 @@ def build(config: ConfigFile) -> Services:
         return await look(chooser.connection("local").base_url, chooser.connection("ollama").base_url)
 
     registry = RegistryStore(database)
-    chooser = ModelChooser(config, ENDPOINTS, state, look_around, registry.all)
+    calls = CallStore(database)
+    chooser = ModelChooser(
+        config, ENDPOINTS, state, look_around, registry.all, lambda: down_now(calls, time.time, chooser.stays_here)
+    )
     return Services(
         config=config,
         library=library,
         database=database,
         conversations=ConversationStore(database),
-        calls=CallStore(database),
+        calls=calls,
         learned=LearnedStore(database),
         registry=registry,
         state=state,

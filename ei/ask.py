@@ -26,7 +26,7 @@ from ei.engine.events import (
     TurnTextWasReasoning,
 )
 from ei.engine.session import Session
-from ei.errors import CancelledError, EiError, ExitCode, UsageError
+from ei.errors import CancelledError, EiError, ExitCode, NeedsAnswerError, UsageError
 from ei.models.interactions import REASONING
 from ei.models.reference import parse
 from ei.platform import leaves_in_order
@@ -38,7 +38,8 @@ POLL_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and of whom. files: paths of what is sent along; resume: the conversation that goes on."""
+    """What is asked, and of whom. files: paths of what is sent along; resume: the conversation that goes on.
+    yes: another model may answer that costs more."""
 
     text: str
     files: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Question:
     resume: str | None = None
     json: bool = False
     no_save: bool = False
+    yes: bool = False
 
 
 def ask(question: Question) -> int:
@@ -128,6 +130,7 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
     question = asked.question
     printer = _Printer(question.json, session.stop)
     session.listen(printer.take)
+    session.may_cost_more = _agree if question.yes else _nobody_agrees
     model = question.model and str(parse(question.model, session.services.chooser.names()))
     guest = await _sit_down(session, question)
     if model:
@@ -141,6 +144,14 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
         with printing():
             print(json_text(_data(ended, asked.conversation), sys.stdout.encoding))
     return _code(ended, printer)
+
+
+async def _agree(question: str) -> bool:
+    return True
+
+
+async def _nobody_agrees(question: str) -> bool:
+    raise NeedsAnswerError(question, "Nobody can be asked here: add --yes to agree.")
 
 
 async def _sit_down(session: Session, question: Question) -> str:

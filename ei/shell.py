@@ -58,6 +58,7 @@ async def _run(use: Use) -> Reply:
         await session.db(session.store.reclaim)
         await _go_to(session, use.resume)
         ui = _ui(services, use)
+        session.may_cost_more = ui.confirm
         call = Invocation(session, ui, " ".join(words), words, yes=use.yes, shell=True)
         try:
             reply = await command.run(call)

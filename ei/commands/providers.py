@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ei.commands.base import Invocation, Item, Line, Reply, Table
+from ei.engine.circuits import down_now
 from ei.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ async def list_providers(call: Invocation) -> Reply:
     lines: list[Item] = [Line("Configured providers:")]
     data: list[object] = []
     endpoints = chooser.endpoints()
+    services = call.session.services
+    down = await call.session.in_thread(down_now, services.calls, services.now, chooser.stays_here)
     width = max(len(name) for name in endpoints)
     for name, endpoint in endpoints.items():
         ready, state = _state(chooser.connection(name), found)
-        lines.append(Line(f"  {name:<{width}}  {'✓' if ready else '✗'} {state}", "good" if ready else "plain"))
-        data.append({"provider": name, "label": endpoint.label, "ready": ready, "state": state})
+        text = f"  {name:<{width}}  {'✓' if ready else '✗'} {state}"
+        if why := down.get(name, ""):
+            lines.append(Line(f"{text}, {why}", "warn"))
+        else:
+            lines.append(Line(text, "good" if ready else "plain"))
+        data.append({"provider": name, "label": endpoint.label, "ready": ready, "state": state, "down": why})
     lines.append(Line(f"Their models: {call.typed('model --list PROVIDER')}", "dim"))
     return Reply(tuple(lines), data)
 

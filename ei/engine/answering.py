@@ -21,7 +21,10 @@ from ei.engine.events import (
     Refused,
     TurnEnded,
     TurnInfo,
+    TurnReasoning,
     TurnStarted,
+    TurnSwitched,
+    TurnText,
 )
 from ei.engine.services import on_database
 from ei.engine.turn import LEASE_MS, Turn, TurnPlan
@@ -150,9 +153,20 @@ class Answering:
         work.add_done_callback(lambda _: self._running.pop(conversation, None))
 
     async def release(self, store: ConversationStore, conversation: str, ended: TurnEnded | None) -> None:
-        """Ends what `hold` began; what waits is sent where a reply ended well. ended: the reply to go on with."""
-        self._held.discard(conversation)
+        """Ends what `hold` began; what waits is sent where a reply ended well.
+
+        ended: the reply to go on with, which is told now from its beginning; None where nothing new is to be shown.
+        """
         self._running.pop(conversation, None)
+        if ended is not None:
+            turn, message = ended.turn, ended.message
+            self._publish_turn(TurnStarted(turn))
+            if message.reasoning:
+                self._publish_turn(TurnReasoning(turn, message.reasoning))
+            if message.text:
+                self._publish_turn(TurnText(turn, message.text))
+            self._publish_turn(ended)
+        self._held.discard(conversation)
         await self._after_reply(store, conversation, ended)
 
     async def stop_all(self) -> None:
@@ -270,6 +284,7 @@ class Answering:
                 trigger,
                 lambda: place(store, speaker.name, fields),
                 asked,
+                may_cost_more=session.may_cost_more,
             )
             turn = Turn(session.services, plan, self._publish_turn, self._told.setdefault(id, set()))
             ended = await turn.run()
@@ -289,7 +304,7 @@ class Answering:
     def _publish_turn(self, event: Event) -> None:
         session = self._session
         match event:
-            case TurnStarted(turn):
+            case TurnStarted(turn) | TurnSwitched(turn):
                 running = self._running.get(turn.conversation)
                 if running is not None:
                     self._running[turn.conversation] = replace(running, info=turn)
@@ -306,7 +321,8 @@ class Answering:
             return
         try:
             complete = ended is not None and ended.message.state is State.COMPLETE
-            if complete and ended is not None and not session.incognito and ended.turn.resolved_by not in UNASKED:
+            chosen = ended is not None and ended.turn.resolved_by not in UNASKED and not ended.turn.instead_of
+            if complete and ended is not None and chosen and not session.incognito:
                 await on_database(session.services.database, session.services.state.set, LAST_USED, ended.turn.model)
             if session.conversation is not None and session.conversation.id == id:
                 await session.refresh()

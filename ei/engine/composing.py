@@ -10,7 +10,7 @@ from datetime import datetime
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message
 from ei.engine.context import Fitted, fit, system_prompt, to_messages, tokens_of
-from ei.engine.pricing import context_of
+from ei.engine.pricing import context_of, runs_here
 from ei.engine.services import Services, on_database
 from ei.messages import ChatMessage, TextPart
 from ei.models.interactions import Interaction
@@ -24,6 +24,8 @@ PAGE = 200
 SMALL = 3_000
 """Requests below this many tokens fit every model worth naming: its context is not looked up."""
 NO_LIMIT = 1 << 60
+FORGET_SECONDS = 86_400
+"""A server on this machine is started anew with another context."""
 REPLY_ROOM = 4096
 """Tokens of the context that are kept for the reply where nobody chose `max_tokens`."""
 
@@ -127,5 +129,6 @@ def retry_policy(services: Services) -> RetryPolicy:
 
 
 async def learned_about(services: Services, model: ModelId) -> dict[str, object]:
-    """What earlier calls found out about a model."""
-    return await on_database(services.database, services.learned.get, str(model))
+    """What earlier calls found out about a model; the context of a server on this machine is forgotten after a day."""
+    since_ms = int((services.now() - FORGET_SECONDS) * 1000) if runs_here(services, model.provider) else 0
+    return await on_database(services.database, services.learned.get, str(model), since_ms)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message
 from ei.engine import again
 from ei.engine.answering import Answering, Place, Running, after
+from ei.engine.composing import learned_about
 from ei.engine.events import (
     Elsewhere,
     Event,
@@ -51,6 +52,8 @@ class Session:
         self.unread: dict[str, int] = {}
         self.context_tokens: int | None = None
         self.request: object | None = None
+        self.may_cost_more: Callable[[str], Awaitable[bool]] | None = None
+        """Asks the person whether a model may answer that costs more than the one asked for; None: nobody can be."""
         self.known_models: dict[str, tuple[str, ...]] = {}
         self.listed: tuple[str, ...] = ()
         self.last_search: tuple[str, int, str | None] | None = None
@@ -288,13 +291,9 @@ class Session:
         if self.context_tokens is None or self.conversation is None or not self.conversation.last_model:
             return None
         provider, _, model = self.conversation.last_model.partition(":")
-        learned = await self.on_main(self.services.learned.get, self.conversation.last_model)
-        seen = learned.get("context")
-        return (
-            seen
-            if isinstance(seen, int)
-            else await asyncio.to_thread(context_of, self.services, ModelId(provider, model))
-        )
+        last = ModelId(provider, model)
+        seen = (await learned_about(self.services, last)).get("context")
+        return seen if isinstance(seen, int) else await asyncio.to_thread(context_of, self.services, last)
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs what locks, writes and syncs a file beside the loop, so that keys go on being answered."""

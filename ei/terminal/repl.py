@@ -48,6 +48,7 @@ class Repl:
         self.screen = screen
         self.begun = False
         self.ui = TerminalUi(screen, theme)
+        session.may_cost_more = self.ui.confirm
         self._theme = theme
         self._commands: tuple[Command, ...] = all_commands()
         self._suggest = suggester(session, self._commands)

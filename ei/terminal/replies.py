@@ -230,6 +230,11 @@ class LiveReply:
             return []
         return self._set_apart(self._told(text)) if self._width else []
 
+    def switched(self, turn: TurnInfo) -> None:
+        """Another model is asked now."""
+        self.turn = turn
+        self._began, self._next_try = self._now(), 0.0
+
     def waiting(self, seconds: float) -> None:
         """A further try begins in so many seconds."""
         self._began = self._next_try = self._now() + seconds

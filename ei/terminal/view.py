@@ -23,6 +23,7 @@ from ei.engine.events import (
     TurnReasoning,
     TurnRetrying,
     TurnStarted,
+    TurnSwitched,
     TurnText,
     TurnTextWasReasoning,
 )
@@ -67,6 +68,7 @@ class View:
         self._spent = (Spent(), Spent())
         self._limit: int | None = None
         self._model = ""
+        self._instead: dict[str, tuple[str, str]] = {}
         self._looks = 0
         self._failures: set[str] = set()
         session.listen(self.take)
@@ -173,6 +175,9 @@ class View:
             seen = f"{found.model}\n{why if once is None else 'next reply'}"
         except EiError as exc:
             seen = f"{exc.sentence}\n"
+        asked, answered = self._instead.get(session.conversation.id if session.conversation else "", ("", ""))
+        if seen.startswith(f"{asked}\n") and asked:
+            seen = f"{answered}\nfallback"
         if look == self._looks:
             self._model = seen
             self._screen.refresh()
@@ -200,6 +205,7 @@ class View:
                 if self._is_front(message.conversation):
                     self._commit(replies.message_rows(self._look(), message, self._gutter(), self._screen.columns))
             case TurnStarted(turn):
+                self._instead.pop(turn.conversation, None)
                 live = self._replies[turn.conversation] = replies.LiveReply(turn, self._look)
                 if self._is_front(turn.conversation):
                     self._commit(live.show(self._gutter(turn.speaker), self._screen.columns))
@@ -215,6 +221,10 @@ class View:
                 live.waiting(seconds)
                 if self._is_front(turn.conversation):
                     self._commit(live.notice(sentence))
+            case TurnSwitched(turn):
+                self._replies[turn.conversation].switched(turn)
+                self._instead[turn.conversation] = turn.instead_of, turn.model
+                self.look_at_model()
             case TurnNotice(turn, text):
                 if self._is_front(turn.conversation):
                     self._commit(self._replies[turn.conversation].notice(text))

@@ -25,6 +25,8 @@ HELP = ("--help", "-h")
 VERSION = ("--version", "-V")
 OF_ASK = ("-m", "--model", "-f", "--file")
 """Options that a command may have in a meaning of its own, once its name was read."""
+OF_TEXT = ("compare",)
+"""Commands that take a text after `--`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def parse(argv: Sequence[str]) -> CommandLine:
         option, equals, value = word.partition("=")
         if word == "--":
             # A command that has options of its own must know where they end.
-            words += ["--", *queue] if name not in ("", "ask") and any(w.startswith("-") for w in queue) else queue
+            options = name in OF_TEXT or (name not in ("", "ask") and any(w.startswith("-") for w in queue))
+            words += ["--", *queue] if options else queue
             break
         if option in VALUES and not (name not in ("", "ask") and option in OF_ASK):
             if not equals:
@@ -198,7 +201,7 @@ def _ask(line: CommandLine) -> int:
     from ei.ask import Question, ask
 
     text = " ".join(line.words)
-    return ask(Question(text, line.files, line.persona, line.model, line.resume, line.json, line.no_save))
+    return ask(Question(text, line.files, line.persona, line.model, line.resume, line.json, line.no_save, line.yes))
 
 
 def _guarded(work: Callable[[], int]) -> int:

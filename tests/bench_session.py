@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ei.app import build, open_session
-from ei.commands.base import Choice, Document, Invocation, Line, Page, Progress, Reply, Table
+from ei.commands.base import Choice, Comparing, Document, Invocation, Line, Page, Progress, Reply, Table
 from ei.commands.parse import Use, parse_line, words_of
 from ei.commands.table import all_commands
 from ei.config import ConfigFile
@@ -39,6 +39,8 @@ class ScriptedUi:
     keys: list[str | None] = field(default_factory=list)
     edits: list[str | None] = field(default_factory=list)
     chosen: list[int | None] = field(default_factory=list)
+    picked: list[int | None] = field(default_factory=list)
+    compared: list[Comparing] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     offered: list[Sequence[Choice]] = field(default_factory=list)
     pages: list[Sequence[Page]] = field(default_factory=list)
@@ -76,6 +78,13 @@ class ScriptedUi:
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         self.pages.append(pages)
         return self._take(title, self.chosen)
+
+    async def compare(self, comparing: Comparing) -> int | None:
+        """Waits until all have ended."""
+        self.compared.append(comparing)
+        while comparing.running:  # noqa: ASYNC110 - the view looks at it now and then, too
+            await asyncio.sleep(0.01)
+        return self._take(comparing.title, self.picked)
 
     def answer(self, yes: bool) -> bool:
         return False

@@ -83,6 +83,56 @@ class Page:
     text: str
 
 
+class Column(Protocol):
+    """One of several replies that are compared, as far as it has come.
+
+    name: the model, or a letter while names are hidden. pieces: its text so far, cut as it came, which grows;
+    restarts: how often it was taken back and began anew, in another list. state: how far it is. note: what is to be
+    said of it, "". seconds: how long it takes, or took. estimated: whether tokens and cost (nano-dollars) are
+    guesses; None where unknown. pickable: whether it can be gone on with.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pieces(self) -> Sequence[str]: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def state(self) -> Literal["asked", "thinking", "writing", "complete", "stopped", "failed"]: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def input_tokens(self) -> int | None: ...
+    @property
+    def output_tokens(self) -> int | None: ...
+    @property
+    def cost(self) -> int | None: ...
+    @property
+    def estimated(self) -> bool: ...
+    @property
+    def pickable(self) -> bool: ...
+
+
+class Comparing(Protocol):
+    """Replies that come side by side. title: what they answer."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[Column]: ...
+    @property
+    def running(self) -> bool:
+        """Whether any of them is under way."""
+        ...
+
+    def stop(self) -> None:
+        """Stops those that are under way; their text stays."""
+        ...
+
+
 class Progress(Protocol):
     def update(self, text: str) -> None: ...
 
@@ -119,6 +169,10 @@ class Ui(Protocol):
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         """A full-screen view of the pages; the index of the one chosen, None when the person left."""
+        ...
+
+    async def compare(self, comparing: Comparing) -> int | None:
+        """A full-screen view of replies side by side while they come; the one picked, None when the person left."""
         ...
 
     def answer(self, yes: bool) -> bool:

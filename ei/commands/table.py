@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ei.commands import archive, conversation, info, models, personas, program, registry
+from ei.commands import archive, comparing, conversation, info, models, personas, program, registry, stats
 from ei.commands.base import Command
 
 
@@ -13,7 +13,9 @@ def all_commands() -> tuple[Command, ...]:
         personas.PROMPT,
         models.MODEL,
         registry.MODELS,
+        stats.STATS,
         *conversation.COMMANDS,
+        comparing.COMPARE,
         info.INFO,
         *archive.COMMANDS,
         *program.COMMANDS,

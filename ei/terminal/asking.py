@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Comparing, Reply
 from ei.errors import CancelledError
 from ei.terminal.plain import PlainUi
 from ei.terminal.safe import safe
 
+POLL_SECONDS = 0.05
 YES, NO = ("y", "yes"), ("n", "no", "")
 
 
@@ -60,6 +62,21 @@ class AskingUi(PlainUi):
                 if answer in (choice.key, choice.label):
                     return choice.key
         return None
+
+    async def compare(self, comparing: Comparing) -> int | None:
+        """The replies one after the other once all have ended, then a number; nothing is asked where JSON is wanted."""
+        from ei.commands.comparing import answers
+
+        with self.progress(f"Asking {len(comparing.columns)} models"):
+            while comparing.running:  # noqa: ASYNC110 - nothing is drawn meanwhile
+                await asyncio.sleep(POLL_SECONDS)
+        if self._quiet:
+            return None
+        self.show(Reply(answers(comparing.columns)))
+        pickable = {str(n): n - 1 for n, column in enumerate(comparing.columns, 1) if column.pickable}
+        choices = [Choice(n, comparing.columns[index].name) for n, index in pickable.items()]
+        chosen = await self.choose("Which one to go on with?", choices) if choices else None
+        return None if chosen is None else pickable[chosen]
 
 
 def _row(choice: Choice) -> str:

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Comparing, Reply
 from ei.errors import CancelledError, NeedsAnswerError
 from ei.platform import leaves_in_order, wait_for_input
 from ei.terminal.background import Background
@@ -25,6 +25,7 @@ from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.frames import Status, Tail
 from ei.terminal.pager import Page
 from ei.terminal.scrollback import plain
+from ei.terminal.theme import Theme
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -175,6 +176,20 @@ class LineScreen:
             self.commit([f"[{number}] {page.title}", *rows, ""])
         answer = (await self.ask("Number, empty to leave:")).strip()
         return int(answer) - 1 if answer.isdecimal() and 0 < int(answer) <= len(pages) else None
+
+    async def compare(self, comparing: Comparing, theme: Theme) -> int | None:
+        """All replies one after the other once they have ended, then a number."""
+        from ei.commands.comparing import answers
+        from ei.terminal.tables import render_reply
+
+        while comparing.running:  # noqa: ASYNC110 - a terminal of lines shows nothing meanwhile
+            await asyncio.sleep(_QUIET_SECONDS)
+        self.commit(render_reply(Reply(answers(comparing.columns, numbered=True)), COLUMNS, theme))
+        numbers = {str(n): n - 1 for n, column in enumerate(comparing.columns, 1) if column.pickable}
+        while numbers and (answer := (await self.ask("Number to go on with, empty to leave:")).strip()):
+            if answer in numbers:
+                return numbers[answer]
+        return None
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         edited = await asyncio.to_thread(self._alone, edit_text, editor_command(self._editor), text, suffix)

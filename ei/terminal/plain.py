@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ei.commands.base import Choice, Document, Line, Page, Progress, Reply
+from ei.commands.base import Choice, Comparing, Document, Line, Page, Progress, Reply
 from ei.errors import NeedsAnswerError
 from ei.terminal.clipboard import copy_text
 from ei.terminal.editor import edit_file, edit_text, editor_command
@@ -83,6 +83,9 @@ class PlainUi:
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         raise _nobody(title)
+
+    async def compare(self, comparing: Comparing) -> int | None:
+        raise _nobody("which reply to go on with")
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress]:

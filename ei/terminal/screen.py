@@ -22,7 +22,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle, Style
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Comparing
 from ei.errors import CancelledError
 from ei.platform import leaves_in_order, told_when_continued
 from ei.terminal.background import Background, by_asking
@@ -40,6 +40,7 @@ from ei.terminal.width import clip, install
 
 if TYPE_CHECKING:
     from ei.terminal.pager import Page
+    from ei.terminal.theme import Theme
 
 _LEAVE_SECONDS = 2.0
 _QUEUED_ROWS = 5
@@ -259,6 +260,10 @@ class Screen:
     async def browse(self, pages: Sequence[Page], index: int = 0) -> int | None:
         """Pages to leaf through, full-screen; the one on which Enter was pressed, or None."""
         return await self._takeover.browse(pages, index, choosing=True)
+
+    async def compare(self, comparing: Comparing, theme: Theme) -> int | None:
+        """Replies side by side while they come, full-screen; the one that was picked, or None."""
+        return await self._takeover.compare(comparing, theme)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         """Opens the editor on text; None when nothing was changed. Raises ConfigError without an editor."""

@@ -14,12 +14,13 @@ from prompt_toolkit.application.run_in_terminal import in_terminal
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Comparing
 from ei.platform import can_suspend, suspend
 
 if TYPE_CHECKING:
     from ei.terminal.device import Device
     from ei.terminal.pager import Page
+    from ei.terminal.theme import Theme
 
 # The picker, the pages and the editor are not needed before the prompt: they are imported where they are used.
 
@@ -57,6 +58,11 @@ class Takeover:
         from ei.terminal.pager import pager
 
         return await self._full_screen(lambda device: pager(device, pages, index, choosing=choosing))
+
+    async def compare(self, comparing: Comparing, theme: Theme) -> int | None:
+        from ei.terminal.comparing import comparison
+
+        return await self._full_screen(lambda device: comparison(device, comparing, theme))
 
     async def edit(self, text: str, suffix: str) -> str | None:
         from ei.terminal.editor import edit_text, editor_command

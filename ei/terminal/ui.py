@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ei.commands.base import Choice, Page, Progress, Reply
+from ei.commands.base import Choice, Comparing, Page, Progress, Reply
 from ei.terminal import pager
 from ei.terminal.clipboard import copy_text
 from ei.terminal.safe import safe
@@ -69,6 +69,10 @@ class TerminalUi:
         drawn = [pager.Page(f"{safe(title)} · {safe(page.title)}", partial(self._draw, page)) for page in pages]
         self._waits()
         return await self._screen.browse(drawn, index)
+
+    async def compare(self, comparing: Comparing) -> int | None:
+        self._waits()
+        return await self._screen.compare(comparing, self._theme())
 
     def progress(self, label: str) -> AbstractContextManager[Progress]:
         self._waits()

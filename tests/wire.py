@@ -39,6 +39,7 @@ from tests.wire_formats import (
     Scripted,
     Status,
     StreamError,
+    ToolUse,
     anthropic_stream,
     data,
     event,
@@ -47,7 +48,7 @@ from tests.wire_formats import (
     prompt_tokens,
 )
 
-__all__ = ["Answer", "Cut", "Hang", "Model", "Raw", "Request", "Status", "StreamError", "WireServer"]
+__all__ = ["Answer", "Cut", "Hang", "Model", "Raw", "Request", "Status", "StreamError", "ToolUse", "WireServer"]
 
 OPENAI_PATH = "/v1/chat/completions"
 ANTHROPIC_PATH = "/v1/messages"

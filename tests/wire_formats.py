@@ -40,6 +40,21 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call in a reply. arguments: JSON text, streamed in pieces of so many characters.
+
+    style: as "openai" does (the name first, then pieces of arguments, all with the call's index), or "whole": all of
+    it in one fragment without an index, as several servers do.
+    """
+
+    name: str
+    arguments: str
+    id: str = "call_1"
+    pieces: int = 5
+    style: Literal["openai", "whole"] = "openai"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A reply, streamed where the request asks for a stream.
 
@@ -50,7 +65,8 @@ class Answer:
     finish: OpenAI's finish_reason or Anthropic's stop_reason; None sends none. done: whether [DONE] or
     message_stop is sent. model: the name that answers; default the one asked. split_bytes: cut the body into
     writes of so many bytes. ignore_stream: answer plain JSON although a stream was asked. extra: fields
-    added to each OpenAI chunk. ping: Anthropic pings (OpenAI comments) between chunks.
+    added to each OpenAI chunk. ping: Anthropic pings (OpenAI comments) between chunks. tools: calls after the text;
+    finish is then tool_calls unless it says another reason than "stop".
     """
 
     text: str = ""
@@ -69,6 +85,12 @@ class Answer:
     extra: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     ping: bool = False
+    tools: Sequence[ToolUse] = ()
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended, in OpenAI's words."""
+        return "tool_calls" if self.tools and self.finish == "stop" else self.finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +226,9 @@ def openai_stream(request: Request, answer: Answer) -> Timed:
         if answer.ping:
             out.append((b": still here\n\n", False))
         out.append((chunk({"content": piece}), True))
-    if answer.finish is not None:
-        out.append((chunk({}, answer.finish), False))
+    out += [(chunk({"tool_calls": [fragment]}), True) for fragment in openai_fragments(answer.tools)]
+    if answer.reason is not None:
+        out.append((chunk({}, answer.reason), False))
     usage = openai_usage(request, answer)
     wants = (request.body.get("stream_options") or {}).get("include_usage")
     if usage is not None and (wants or answer.usage != "auto"):
@@ -213,6 +236,24 @@ def openai_stream(request: Request, answer: Answer) -> Timed:
     if answer.done:
         out.append((b"data: [DONE]\n\n", False))
     return out
+
+
+def openai_fragments(tools: Sequence[ToolUse]) -> list[Mapping[str, object]]:
+    """What each delta carries of the calls: the id and name come with the first fragment of a call."""
+    out: list[Mapping[str, object]] = []
+    for index, tool in enumerate(tools):
+        if tool.style == "whole":
+            out.append(openai_call(tool))
+            continue
+        out.append({"index": index, **openai_call(tool, "")})
+        for piece in pieces(tool.arguments, tool.pieces):
+            out.append({"index": index, "function": {"arguments": piece}})
+    return out
+
+
+def openai_call(tool: ToolUse, arguments: str | None = None) -> Mapping[str, object]:
+    function = {"name": tool.name, "arguments": tool.arguments if arguments is None else arguments}
+    return {"id": tool.id, "type": "function", "function": function}
 
 
 def anthropic_usage(request: Request, answer: Answer) -> tuple[Mapping[str, object], Mapping[str, object]]:
@@ -252,19 +293,34 @@ def anthropic_stream(request: Request, answer: Answer) -> Timed:
             out.append((block_delta(index, {"type": "signature_delta", "signature": answer.signature}), False))
         out.append((event("content_block_stop", {"type": "content_block_stop", "index": index}), False))
         index += 1
-    out.append((block_start(index, {"type": "text", "text": ""}), False))
+    opened = bool(answer.text or not answer.tools)
+    if opened:
+        out.append((block_start(index, {"type": "text", "text": ""}), False))
     for piece in pieces(answer.text, answer.chunks):
         if answer.ping:
             out.append((event("ping", {"type": "ping"}), False))
         out.append((block_delta(index, {"type": "text_delta", "text": piece}), True))
-    if answer.finish is not None:
+    for tool in answer.tools:
+        if opened:
+            out.append((event("content_block_stop", {"type": "content_block_stop", "index": index}), False))
+            index += 1
+        out.append((block_start(index, {"type": "tool_use", "id": tool.id, "name": tool.name, "input": {}}), False))
+        opened = True
+        for piece in pieces(tool.arguments, tool.pieces):
+            out.append((block_delta(index, {"type": "input_json_delta", "partial_json": piece}), True))
+    if answer.reason is not None:
         out.append((event("content_block_stop", {"type": "content_block_stop", "index": index}), False))
-        reason = {"stop": "end_turn", "length": "max_tokens"}.get(answer.finish, answer.finish)
+        words = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+        reason = words.get(answer.reason, answer.reason)
         delta = {"stop_reason": reason, "stop_sequence": None}
         out.append((event("message_delta", {"type": "message_delta", "delta": delta, "usage": ended}), False))
     if answer.done:
         out.append((event("message_stop", {"type": "message_stop"}), False))
     return out
+
+
+def anthropic_call(tool: ToolUse) -> Mapping[str, object]:
+    return {"type": "tool_use", "id": tool.id, "name": tool.name, "input": json.loads(tool.arguments)}
 
 
 def block_start(index: int, block: Mapping[str, object]) -> bytes:
@@ -284,19 +340,24 @@ def plain_answer(request: Request, answer: Answer, anthropic: bool) -> Mapping[s
             "type": "message",
             "role": "assistant",
             "model": answer.model or request.model,
-            "content": [{"type": "text", "text": answer.text}],
-            "stop_reason": "end_turn",
+            "content": [
+                *([{"type": "text", "text": answer.text}] if answer.text or not answer.tools else []),
+                *(anthropic_call(tool) for tool in answer.tools),
+            ],
+            "stop_reason": "tool_use" if answer.tools else "end_turn",
             "usage": {**started, **ended},
         }
     message: dict[str, object] = {"role": "assistant", "content": answer.text}
     if answer.reasoning:
         message[answer.reasoning_field] = answer.reasoning
+    if answer.tools:
+        message["tool_calls"] = [openai_call(tool) for tool in answer.tools]
     out: dict[str, object] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1_700_000_000,
         "model": answer.model or request.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish}],
+        "choices": [{"index": 0, "message": message, "finish_reason": answer.reason}],
     }
     usage = openai_usage(request, answer)
     return out if usage is None else {**out, "usage": usage}

@@ -123,7 +123,7 @@ def details(
         ("also called", ", ".join(model.aliases)),
         ("runs", "on this machine or network" if where == "local" else "in the cloud"),
         ("seen here", measured),
-        ("learned here", ", ".join(f"{name}: {clip(str(value), 60)}" for name, value in learned.items())),
+        ("learned here", ", ".join(f"{name}: {clip(_learned(value), 60)}" for name, value in learned.items())),
         ("state", ", ".join(states(model, problem)) or "ready"),
         ("used by", ", ".join(used)),
         ("set by hand", ", ".join(sorted(model.by_hand))),
@@ -164,6 +164,12 @@ def _price(model: Model, price: int | None, where: str) -> str:
     if price is None:
         return "free" if where == "local" and not model.prices.source else "?"
     return dollars(price).removeprefix("$")
+
+
+def _learned(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{'' if known else 'no '}{name}".replace("_", " ") for name, known in value.items())
+    return str(value)
 
 
 def _usd(price: int | None) -> float | None:

@@ -11,6 +11,7 @@ from ei.commands.model_rows import COLUMNS, LEGEND, as_data, details, problem_of
 from ei.commands.parse import options
 from ei.commands.paying import complete_pay, run_pay
 from ei.commands.replacing import complete_replace, run_replace
+from ei.commands.testing import run_test
 from ei.commands.which import count_of, one_model, provider_named
 from ei.models.reference import exact, nearest
 from ei.models.values import TIERS, Model, Speed
@@ -42,6 +43,8 @@ async def run_models(call: Invocation) -> Reply:
             return await run_default(call, rest)
         case "disable" | "enable":
             return await run_disable(call, rest, first == "disable")
+        case "test":
+            return await run_test(call, rest)
         case "log":
             return await _log(call, rest)
         case "replace":
@@ -163,7 +166,7 @@ def complete_models(session: Session, words: Sequence[str]) -> Sequence[tuple[st
     match before[0], len(before):
         case "sync", _:
             return [(name, endpoint.label) for name, endpoint in session.services.chooser.endpoints().items()]
-        case (("show" | "tier" | "price" | "default" | "disable" | "enable" | "remove" | "log"), 1):
+        case (("show" | "tier" | "price" | "default" | "disable" | "enable" | "remove" | "test" | "log"), 1):
             models = session.services.registry.all()
             return [(model.id, model.label) for model in models if before[0] != "remove" or model.added]
         case "replace", _:
@@ -191,6 +194,7 @@ _WORDS: Mapping[str, str] = {
     "default": "the first of its tier",
     "disable": "leave it alone",
     "enable": "may be chosen again",
+    "test": "what it really can, and how quickly",
     "pay": "what a tier may choose although it costs money",
     "replace": "name another model wherever this one is",
     "log": "what changed, and by whom",
@@ -210,6 +214,7 @@ MODELS = Command(
         "models price M IN OUT [CACHED]|auto  what you pay, in dollars per million tokens",
         "models default M  the one that its tier picks first",
         "models disable M  leave it alone; models enable M ends that",
+        "models test M  ask it for a word, JSON and a tool call: what works, how quickly, what it costs",
         "models pay [PROVIDER|MODEL]  let tiers choose it although it costs money; alone: what they may",
         "models pay --not PROVIDER|MODEL  no longer",
         "models replace OLD NEW  name NEW wherever OLD is: personas, settings, conversations; asks first",

@@ -26,7 +26,7 @@ from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection
 from ei.providers.credentials import key_variable, url_variable
 from ei.providers.quoting import clean, code_of, dumped, ended, error_fields, is_page, said
-from ei.providers.refusals import mentioned_parameter, too_long, unknown_model
+from ei.providers.refusals import mentioned_parameter, not_supported, too_long, unknown_model
 
 
 class Names(TypedDict):
@@ -243,7 +243,7 @@ def refusal(answer: Answer, call: Call, words: str) -> ProviderError | None:
         return TooLongError(sentence, hint, status=status, limit=limit, asked=asked, **call.common)
     if unknown_model(status, full, fields, call.model):
         return no_such_model(call, (), status)
-    if status in (400, 422):
+    if status in (400, 422) or (status in (500, 501) and not_supported(full)):
         parameter = mentioned_parameter(full, body, call.sent)
         if parameter:
             sentence = f"{name}:{call.model} does not accept {parameter} ({status}): {words}"

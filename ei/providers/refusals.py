@@ -81,6 +81,14 @@ _SYSTEM_ROLE = re.compile(r"system (?:role|message|prompt)s? (?:is |are )?not (?
 _SIGNATURE = re.compile(r"signature.{0,40}thinking|thinking.{0,40}signature", re.IGNORECASE)
 
 
+_NOT_SUPPORTED = re.compile(r"\bparam(?:eter)? requires\b|\bnot (?:yet )?(?:supported|implemented)\b|unsupported", re.I)
+
+
+def not_supported(words: str) -> bool:
+    """Whether a server's own fault is really a refusal (llama.cpp's 500: "tools param requires --jinja flag")."""
+    return bool(_NOT_SUPPORTED.search(words))
+
+
 def mentioned_parameter(words: str, body: object, sent: Collection[str]) -> str:
     """Which of the fields that were sent a 400 or 422 names, by our name for it; "" where it names none.
 

@@ -86,6 +86,10 @@ class ModelChooser:
         """The profiles in settings, by id. Raises ConfigError."""
         return self._now()[1].profiles
 
+    def profiles_of(self, config: Config) -> Mapping[str, Profile]:
+        """The profiles that there would be with that configuration. Raises ConfigError."""
+        return read_providing(config, self._shipped).profiles
+
     def market(self, draw: Callable[[int], int] = random.randrange) -> Market:
         """What a tier can be taken from now. Reads the database: call it from a thread. Raises ConfigError."""
         down = self._down()

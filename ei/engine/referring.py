@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,11 +12,13 @@ from ei.engine.choice import LAST_USED
 from ei.engine.services import Services
 from ei.errors import EiError
 from ei.models.interactions import INTERACTIONS
+from ei.models.profiles import Profile
 from ei.models.reference import exact
 from ei.personas.values import Persona
+from ei.settings.checking import rows_of
 
 Kind = Literal["persona", "settings", "conversation", "state", "variable"]
-Takes = Literal["any", "no profile", "bare name", "profile id", "model"]
+Takes = Literal["any", "no profile", "profile's model", "profile id", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ class Place:
 class Referrer:
     """One place where a reference is written.
 
-    where: in words. written: as it stands there. means: the same as `reference.parse` reads it. takes: what may stand
-    there: "bare name" is a model's name whose provider is said elsewhere, "profile id" one without its prefix, "model"
-    one model and nothing else. used: whether it decides anything as things are now. source: of a variable, where it
-    is set.
+    where: in words. written: as it stands there. means: the same as `reference.parse` reads it; also: the model whose
+    list and prices hold for it, where a profile only has its own key. takes: what may stand there: in a "profile's
+    model" the provider may be said beside it, "profile id" is one without its prefix, "model" one model and nothing
+    else. used: whether it decides anything as things are now. source: of a variable, where it is set.
     """
 
     where: str
@@ -53,6 +55,7 @@ class Referrer:
     place: Place
     means: object
     takes: Takes = "any"
+    also: object = None
     used: bool = True
     source: str = ""
 
@@ -144,7 +147,7 @@ def _of_settings(services: Services, config: Config) -> Iterator[Referrer]:
         yield at(("default_model",), default)
     older = config.section("llm_config")
     if written := older.get("default_model"):
-        yield at(("llm_config", "default_model"), written, "no profile")
+        yield at(("llm_config", "default_model"), written, "profile's model")
     if isinstance(written := older.get("default_profile_id"), str) and written:
         yield at(("llm_config", "default_profile_id"), written, "profile id", f"profile:{written}")
     yield from _of_profiles(services, config)
@@ -155,27 +158,31 @@ def _of_settings(services: Services, config: Config) -> Iterator[Referrer]:
 
 def _of_profiles(services: Services, config: Config) -> Iterator[Referrer]:
     try:
-        profiles = services.chooser.profiles()
+        profiles = services.chooser.profiles_of(config)
     except EiError:
         profiles = {}
-    written = config.settings.get("llm_profiles")
-    rows: Sequence[tuple[str | int, object]] = (
-        list(written.items()) if isinstance(written, Mapping) else list(enumerate(_list(written)))
-    )
-    for key, row in rows:
-        if not isinstance(row, Mapping):
-            continue
-        id = str(row.get("id") or key)
+    for key, row in rows_of(config.settings.get("llm_profiles")):
+        id = profile_id(key, row)
         profile = profiles.get(id)
         path: jsonc.KeyPath = ("llm_profiles", key)
         if model := row.get("model"):
             place = Place("settings", "", (*path, "model"))
-            means = model if profile is None else profile.model
-            bare = isinstance(model, str) and isinstance(means, str) and means.endswith(f":{model}")
-            yield Referrer(f"profile {id}", model, place, means, "bare name" if bare else "no profile")
+            means, also = (model, None) if profile is None else meanings(profile)
+            yield Referrer(f"profile {id}", model, place, means, "profile's model", also)
         for index, other in enumerate(_list(row.get("fallback"))):
             place = Place("settings", "", (*path, "fallback", index))
             yield Referrer(f"profile {id} (fallback[{index}])", other, place, other)
+
+
+def profile_id(key: str | int, row: Mapping[str, object]) -> str:
+    """The id of an entry of `llm_profiles`; key: its position, or the id that it stands under."""
+    return key if isinstance(key, str) else str(row.get("id") or "").strip()
+
+
+def meanings(profile: Profile) -> tuple[object, object]:
+    """(the profile's model, the model whose list and prices hold for it where the profile only has its own key)."""
+    name = str(profile.model).partition(":")[2]
+    return profile.model, f"{profile.like}:{name}" if profile.like and not profile.base_url else None
 
 
 def _items(value: object) -> list[tuple[str, object]]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from ei import jsonc
-from ei.engine.referring import Place, Referrer, referrers
+from ei.config import Config
+from ei.engine.choice import ModelChooser
+from ei.engine.referring import Place, Referrer, meanings, profile_id, referrers
 from ei.engine.services import Services
 from ei.engine.settings_file import change_settings
 from ei.errors import EiError, NotFoundError, UsageError
+from ei.models.profiles import OLDER
 from ei.models.reference import (
     ModelId,
     ProfileReference,
@@ -88,10 +94,11 @@ def plan_replacement(services: Services, old: Reference, new: object) -> Plan:
     new = str(target) if isinstance(new, str) else new
     changes: list[Change] = []
     left: list[Left] = []
-    for referrer in referrers(services, services.config.current()):
-        if not _means(referrer.means, old, names):
+    config = services.config.current()
+    for referrer in referrers(services, config):
+        if not (_means(referrer.means, old, names) or _means(referrer.also, old, names)):
             continue
-        change = _change(referrer, old, target, new)
+        change = _change(referrer, target, new, partial(_spelled, services.chooser, config, names, referrer, target))
         if isinstance(change, Left):
             left.append(change)
         else:
@@ -162,7 +169,8 @@ def _means(written: object, wanted: Reference, names: ProviderNames) -> bool:
     return found == wanted
 
 
-def _change(referrer: Referrer, old: Reference, target: Reference, new: object) -> Change | Left:
+def _change(referrer: Referrer, target: Reference, new: object, spelled: Callable[[], object]) -> Change | Left:
+    """spelled: what to write where it is a profile's model, None where none of its spellings means the target."""
     place, written = referrer.place, referrer.written
     shown = written_form(written)
     if place.kind == "variable":
@@ -174,7 +182,7 @@ def _change(referrer: Referrer, old: Reference, target: Reference, new: object) 
 
     value = new
     match referrer.takes:
-        case "no profile" if isinstance(target, ProfileReference):
+        case "no profile" | "profile's model" if isinstance(target, ProfileReference):
             return stays("A profile cannot stand there: name a model or a tier.")
         case "model" if not isinstance(target, ModelId):
             return stays("Only a model can stand there: /models pay MODEL")
@@ -182,10 +190,10 @@ def _change(referrer: Referrer, old: Reference, target: Reference, new: object) 
             if not isinstance(target, ProfileReference):
                 return stays("Only the id of a profile can stand there: /settings default_model sets a model.")
             value = target.id
-        case "bare name":
-            if not (isinstance(target, ModelId) and isinstance(old, ModelId) and target.provider == old.provider):
-                return stays("Its provider is said beside it: change both in settings.jsonc.")
-            value = target.model
+        case "profile's model":
+            value = spelled() if isinstance(new, str) else new
+            if value is None:
+                return stays("It goes with what is said beside it: change both in settings.jsonc.")
     if isinstance(target, TierReference) and place.path[-2:-1] == ("tiers",) and place.path[-1] == target.tier:
         return stays(f"{target} cannot stand for itself there.")
     if isinstance(target, ProfileReference) and referrer.where.startswith(f"profile {target.id} "):
@@ -198,6 +206,48 @@ def _change(referrer: Referrer, old: Reference, target: Reference, new: object) 
     if inner == "exact" and isinstance(value, str):
         return Change(referrer.where, place, written, {"exact": value})
     return Change(referrer.where, place, written, value)
+
+
+def _spelled(
+    chooser: ModelChooser, config: Config, names: ProviderNames, referrer: Referrer, target: Reference
+) -> object:
+    """How a profile whose provider may be said beside its model writes the target, None where it cannot.
+
+    What each spelling would mean is asked of the reader of profiles itself.
+    """
+    spellings = [str(target)]
+    if isinstance(target, ModelId):
+        prefix = re.match(r".*?[:/]", str(referrer.written))
+        own = f"{prefix[0]}{target.model}" if prefix else target.model
+        spellings = [own, str(target), target.model]
+    path = referrer.place.path
+    for spelling in spellings:
+        settings = _with(config.settings, path, spelling)
+        try:
+            profiles = chooser.profiles_of(replace(config, settings=settings))
+        except EiError:
+            continue
+        if path[0] == "llm_profiles":
+            row = _at(settings, path[:-1])
+            assert isinstance(path[1], str | int)
+            assert isinstance(row, Mapping)
+            profile = profiles.get(profile_id(path[1], row))
+        else:
+            profile = profiles.get(OLDER)
+        if profile is not None and any(_means(each, target, names) for each in meanings(profile)):
+            return spelling
+    return None
+
+
+def _with(value: object, path: jsonc.KeyPath, new: object) -> Any:
+    """The same value with another one at path."""
+    if not path:
+        return new
+    step, rest = path[0], path[1:]
+    if isinstance(value, Mapping):
+        return {**value, step: _with(value.get(step), rest, new)}
+    assert isinstance(value, list)
+    return [_with(inner, rest, new) if index == step else inner for index, inner in enumerate(value)]
 
 
 # Where it stands.
@@ -321,9 +371,12 @@ def _at_other_place(
 
 def _value_at(text: str, path: jsonc.KeyPath) -> object:
     try:
-        value = jsonc.loads(text)
+        return _at(jsonc.loads(text), path)
     except EiError:
         return None
+
+
+def _at(value: object, path: jsonc.KeyPath) -> object:
     for step in path:
         if isinstance(value, Mapping) and isinstance(step, str):
             value = value.get(step)

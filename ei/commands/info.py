@@ -146,7 +146,7 @@ async def _named(call: Invocation, word: str) -> tuple[Message, ConversationStor
     """The message that is meant, and where it is kept."""
     session = call.session
     if word.isascii() and word.isdigit():
-        replies = await _replies(session) if session.conversation is not None or len(word) < 4 else []
+        replies = await _replies(call) if session.conversation is not None or len(word) < 4 else []
         if 1 <= int(word) <= len(replies):
             return replies[int(word) - 1], session.store
         if not replies and len(word) < 4:
@@ -176,16 +176,20 @@ async def _named(call: Invocation, word: str) -> tuple[Message, ConversationStor
     )
 
 
-async def _replies(session: Session) -> list[Message]:
-    """The replies on the current path, newest first."""
-    conversation = await session.here()
+async def _replies(call: Invocation) -> list[Message]:
+    """The replies on the current path, newest first; in a shell, where no conversation is in front, of the newest."""
+    session = call.session
+    conversation = session.conversation
+    if conversation is None and call.shell:
+        conversation = next(iter(await session.db(session.store.list, session.persona.name, limit=1)), None)
+    conversation = conversation or await session.here()
     path = await session.db(session.store.path, conversation.id)
     return [message for message in reversed(path) if message.role == "assistant"]
 
 
 async def _all(call: Invocation) -> Reply:
     session = call.session
-    replies = await _replies(session)
+    replies = await _replies(call)
     rows, data = [], []
     for number, message in enumerate(replies, 1):
         came = await came_of(session, message)
@@ -205,7 +209,8 @@ async def _all(call: Invocation) -> Reply:
 def _rows(session: Session, message: Message, came: Came | None) -> list[tuple[str, str]]:
     info = came.info if came else ReplyInfo()
     asked = STEPS.get(message.resolved_by, message.resolved_by)
-    rows = [("model", message.model + (f", over the {info.provider_type} wire" if info.provider_type else ""))]
+    rows = [("model", message.model)]
+    rows += [("provider type", info.provider_type)] if info.provider_type else []
     rows += _several("instead of", info.instead_of)
     if message.reference:
         rows.append(("asked for", message.reference + (f" ({asked})" if asked else "")))
@@ -258,7 +263,7 @@ def _cost(came: Came | None) -> str:
         return "free, ran here"
     if came is None or came.info.cost is None:
         return "?"
-    return f"${exact(came.info.cost)}"
+    return f"{'~' if came.info.estimated and came.info.cost else ''}${exact(came.info.cost)}"
 
 
 def exact(nano_dollars: int) -> str:

@@ -101,7 +101,8 @@ async def test_everything_that_is_known_of_a_reply_is_told(tmp_path: Path) -> No
         found = await rows(b, "/info")
         when = found.pop("when")
         assert found == {
-            "model": ["groq:llama, over the openai wire"],
+            "model": ["groq:llama"],
+            "provider type": ["openai"],
             "instead of": ["openai:gpt-5: it is busy (529)", "mistral:small: nothing answers"],
             "asked for": ["profile:creative (the persona's own)"],
             "profile": ["creative"],
@@ -139,7 +140,7 @@ async def test_what_ran_here_was_free_and_what_was_estimated_says_so(tmp_path: P
         async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
             await b.say("Hi")
             found = await rows(b, "/info")
-            assert found["model"][0].startswith("local:tiny")
+            assert (found["model"], found["provider type"]) == (["local:tiny"], ["openai"])
             assert found["asked for"] == ["tiny (by EI_LLM_MODEL)"]
             assert found["cost"] == ["free, ran here"]
             assert found["tokens"][0].startswith("in ~")
@@ -171,6 +172,14 @@ async def test_an_id_is_of_a_message_or_of_a_conversation(tmp_path: Path) -> Non
         found = await rows(b, f"/info {question.id}")
         assert set(found) == {"state", "when", "message", "conversation"}
         assert (await refused(b, "/info 0000dead", shell=True)).endswith("ei info --all lists replies.")
+
+
+async def test_in_a_shell_it_is_of_the_newest_conversation_where_none_is_in_front(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        reply = await keep(b, INFO)
+        await b.command("/new")
+        assert (await refused(b, "/info")).startswith("There is nothing here yet.")
+        assert (await rows(b, "/info", shell=True))["message"] == [reply.id]
 
 
 async def test_the_same_is_given_as_data_and_in_exports(tmp_path: Path) -> None:
@@ -251,7 +260,7 @@ async def test_it_can_be_read_in_sixty_columns(tmp_path: Path) -> None:
         await keep(b, INFO)
         drawn = render_reply(await b.command("/info"), 60, PLAIN)
         assert max(map(len, drawn)) <= 60
-        assert "cost          $0.00140325" in [row.strip() for row in drawn]
+        assert ["cost", "$0.00140325"] in [row.split() for row in drawn]
         assert any(row.split() == ["tokens", "in", "1,812", "(cached", "400,", "cache", "write", "0)"] for row in drawn)
 
 

@@ -90,6 +90,10 @@ class ModelChooser:
         """The profiles that there would be with that configuration. Raises ConfigError."""
         return read_providing(config, self._shipped).profiles
 
+    def provided_by(self, settings: Mapping[str, object]) -> Providing:
+        """What other settings would provide, before they are written. Raises ConfigError."""
+        return read_providing(replace(self._config.current(), settings=settings), self._shipped)
+
     def market(self, draw: Callable[[int], int] = random.randrange) -> Market:
         """What a tier can be taken from now. Reads the database: call it from a thread. Raises ConfigError."""
         down = self._down()

@@ -11,7 +11,7 @@ from ei.models.profiles import Profile, folded, read_profiles
 from ei.models.reference import ProviderNames
 from ei.providers.addresses import BadAddressError, is_loopback, join, normal_url, split
 from ei.providers.base import Connection, Endpoint
-from ei.providers.credentials import connect, custom_endpoints, is_own_key, url_variable
+from ei.providers.credentials import connect, custom_endpoints, is_own_key, key_variable, url_variable
 
 AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 ON_THIS_MACHINE = ("local", "ollama")
@@ -93,6 +93,16 @@ def profile_endpoint(profile: Profile, endpoints: Mapping[str, Endpoint]) -> End
         profile=profile.id,
         like=same,
     )
+
+
+def foreign_key(profile: Profile, endpoints: Mapping[str, Endpoint]) -> str:
+    """Where a profile's key goes if that is neither this machine nor its provider's own address, "" else."""
+    endpoint = endpoints.get(profile.provider)
+    if endpoint is None or not profile.base_url or not profile.key or is_loopback(endpoint.base_url):
+        return ""
+    known = endpoints.get(endpoint.like) if endpoint.like != "azure" else None  # whose addresses are anybody's
+    own = known is not None and profile.key.removeprefix("env:") in (key_variable(known), *known.key_variables)
+    return "" if own or (known is not None and known.name == profile.like) else endpoint.base_url
 
 
 def _template(url: str, like: Endpoint, endpoints: Mapping[str, Endpoint]) -> tuple[Endpoint, str]:

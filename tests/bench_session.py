@@ -70,7 +70,7 @@ class ScriptedUi:
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         return self._take(text, self.edits)
 
-    async def edit_file(self, path: Path) -> None:
+    async def edit_file(self, path: Path, line: int = 0) -> None:
         text = self._take(str(path), self.edits)
         if text is not None:
             path.write_text(text, "utf-8")

@@ -163,8 +163,8 @@ class Ui(Protocol):
         """Opens $EDITOR on text; None when nothing was changed."""
         ...
 
-    async def edit_file(self, path: Path) -> None:
-        """Opens $EDITOR on a file of the person's."""
+    async def edit_file(self, path: Path, line: int = 0) -> None:
+        """Opens $EDITOR on a file of the person's, at a line (from 1) where the editor is known to take one."""
         ...
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:

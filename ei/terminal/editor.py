@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ei.errors import ConfigError
 
+_TAKE_A_LINE = ("vi", "vim", "nvim", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "mg", "kak")
 _USUAL = ("editor", "nano", "vi", "vim", "notepad.exe")
 
 
@@ -48,10 +49,14 @@ def edit_text(command: Sequence[str], text: str, suffix: str) -> str:
     return saved if text.endswith("\n") else saved.removesuffix("\n")
 
 
-def edit_file(command: Sequence[str], path: Path) -> None:
-    """Opens the editor on a file and waits until it has ended. Raises ConfigError when it cannot be run or fails."""
+def edit_file(command: Sequence[str], path: Path, line: int = 0) -> None:
+    """Opens the editor on a file and waits until it has ended. Raises ConfigError when it cannot be run or fails.
+
+    line: where to begin, from 1, for editors that are known to take one.
+    """
+    at = [f"+{line}"] if line and Path(command[0]).stem in _TAKE_A_LINE else []
     try:
-        status = subprocess.run([*command, str(path)], check=False).returncode
+        status = subprocess.run([*command, *at, str(path)], check=False).returncode
     except OSError as error:
         raise ConfigError(f'The editor "{command[0]}" could not be started: {error.strerror}.') from error
     if status != 0:

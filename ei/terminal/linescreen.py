@@ -195,8 +195,8 @@ class LineScreen:
         edited = await asyncio.to_thread(self._alone, edit_text, editor_command(self._editor), text, suffix)
         return None if edited == text else edited
 
-    async def edit_file(self, path: Path) -> None:
-        await asyncio.to_thread(self._alone, edit_file, editor_command(self._editor), path)
+    async def edit_file(self, path: Path, line: int = 0) -> None:
+        await asyncio.to_thread(self._alone, edit_file, editor_command(self._editor), path, line)
 
     async def run(self) -> None:
         """Reads lines until `exit` or the end of the input."""

@@ -77,9 +77,9 @@ class PlainUi:
         edited = await asyncio.to_thread(edit_text, command, text, suffix)
         return None if edited == text else edited
 
-    async def edit_file(self, path: Path) -> None:
+    async def edit_file(self, path: Path, line: int = 0) -> None:
         """As `edit`, on a file."""
-        await asyncio.to_thread(edit_file, self._editor_here(), path)
+        await asyncio.to_thread(edit_file, self._editor_here(), path, line)
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         raise _nobody(title)

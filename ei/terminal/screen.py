@@ -269,9 +269,9 @@ class Screen:
         """Opens the editor on text; None when nothing was changed. Raises ConfigError without an editor."""
         return await self._takeover.edit(text, suffix)
 
-    async def edit_file(self, path: Path) -> None:
+    async def edit_file(self, path: Path, line: int = 0) -> None:
         """Opens the editor on a file. Raises ConfigError without an editor."""
-        await self._takeover.edit_file(path)
+        await self._takeover.edit_file(path, line)
 
     # Running
 

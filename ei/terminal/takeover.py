@@ -72,12 +72,12 @@ class Takeover:
             edited = await asyncio.to_thread(edit_text, command, text, suffix)
         return None if edited == text else edited
 
-    async def edit_file(self, path: Path) -> None:
+    async def edit_file(self, path: Path, line: int = 0) -> None:
         from ei.terminal.editor import edit_file, editor_command
 
         command = editor_command(self._editor)
         async with self._given_away():
-            await asyncio.to_thread(edit_file, command, path)
+            await asyncio.to_thread(edit_file, command, path, line)
 
     async def suspend(self) -> None:
         """Stops the program until the shell continues it; nothing where the platform cannot."""

@@ -61,9 +61,9 @@ class TerminalUi:
         self._waits()
         return await self._screen.edit(text, suffix)
 
-    async def edit_file(self, path: Path) -> None:
+    async def edit_file(self, path: Path, line: int = 0) -> None:
         self._waits()
-        await self._screen.edit_file(path)
+        await self._screen.edit_file(path, line)
 
     async def browse(self, title: str, pages: Sequence[Page], index: int) -> int | None:
         drawn = [pager.Page(f"{safe(title)} · {safe(page.title)}", partial(self._draw, page)) for page in pages]

@@ -10,7 +10,7 @@ from ei.commands.parse import options
 from ei.commands.words import plural
 from ei.engine.settings_file import set_setting
 from ei.errors import UsageError
-from ei.models.reference import exact
+from ei.models.reference import provider_or_model
 from ei.models.values import Model, dollars, price_text
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def run_pay(call: Invocation, words: Sequence[str]) -> Reply:
         raise UsageError("One provider or one model at a time.", example)
     allowed = _allowed(call.session)
     if away is not None:
-        return await _remove(call, _named(call.session, away), allowed)
+        return await _remove(call, _canonical(call.session, away), allowed)
     if given.rest:
         return await _add(call, _named(call.session, given.rest[0]), allowed)
     return await _show(call, allowed)
@@ -97,7 +97,7 @@ def _allowed(session: Session) -> tuple[str, ...]:
 
 
 def _canonical(session: Session, written: str) -> str:
-    """A name as `_named` gives it, and as it is where it means nothing now."""
+    """A name as `provider_or_model` gives it, and as it is where it means nothing now."""
     try:
         return _named(session, written)
     except UsageError:
@@ -105,18 +105,7 @@ def _canonical(session: Session, written: str) -> str:
 
 
 def _named(session: Session, written: str) -> str:
-    """The provider's own name, or `provider:model`."""
-    names = session.services.chooser.names()
-    provider = names.canonical(written)
-    if provider is not None:
-        return provider
-    if ":" not in written:
-        from ei.models.reference import nearest
-
-        near = nearest(written.lower(), [*names.names, *names.aliases], 1)
-        hint = f"Did you mean {near[0]}?" if near else "A model is written provider:model."
-        raise UsageError(f'"{written}" is neither a provider nor a model.', hint)
-    return str(exact(written, names))
+    return provider_or_model(written, session.services.chooser.names())
 
 
 def _cost(name: str, models: Sequence[Model]) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
 from ei.engine.endpoints import Providing, connection_to, read_providing
+from ei.errors import UsageError
 from ei.models.choosing import Market, Standing
 from ei.models.expand import World, expand
 from ei.models.interactions import Interaction
 from ei.models.profiles import Profile, default_profile
-from ei.models.reference import ModelId, ProviderNames, written_form
+from ei.models.reference import ModelId, ProviderNames, provider_or_model, written_form
 from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
 from ei.models.values import Model
 from ei.personas.values import Persona
@@ -104,9 +106,7 @@ class ModelChooser:
                 "" if connection.ready else connection.problem or connection.key_problem or f"{name} has no API key"
             )
             standings[name] = Standing(problem.rstrip("."), self.stays_here(name), down.get(name, ""))
-        paid = self._config.current().section("models").get("paid")
-        allowed = frozenset(map(str, paid)) if isinstance(paid, list) else frozenset()
-        return Market(self._models(), standings, allowed, draw)
+        return Market(self._models(), standings, self._paid(), draw)
 
     def world(self, persona: Persona, interaction: Interaction, draw: Callable[[int], int] = random.randrange) -> World:
         """What references mean to this persona in this interaction. Raises ConfigError."""
@@ -197,6 +197,15 @@ class ModelChooser:
         if held is None or held[0] is not config:
             held = self._read = (config, read_providing(config, self._shipped))
         return held
+
+    def _paid(self) -> frozenset[str]:
+        """The providers and models that tiers may choose although they cost money; what names none is passed over."""
+        written = self._config.current().section("models").get("paid")
+        allowed = set()
+        for name in written if isinstance(written, list) else ():
+            with suppress(UsageError):
+                allowed.add(provider_or_model(str(name), self.names()))
+        return frozenset(allowed)
 
     def _defaults(self, config: Config) -> tuple[Candidate, ...]:
         variable = config.variable("EI_LLM_MODEL")

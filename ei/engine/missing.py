@@ -58,10 +58,11 @@ def gone(services: Services, error: UnknownModelError) -> UnknownModelError:
 def _gone(services: Services, error: UnknownModelError) -> UnknownModelError:
     id = f"{error.provider}:{error.model}"
     models = services.registry.all()
-    near = _near(id, models, error)
+    known = next((model for model in models if model.id == id), None)
+    near = _near(known, models, error)
     if not near:
         return error
-    hint = f"Did you mean {' or '.join(near)}? "
+    hint = f"Nearest now: {', '.join(near)}. " if known is not None else f"Did you mean {' or '.join(near)}? "
     new = f"{error.provider}:{near[0]}"
     used = references(services).get(id, ())
     if used:
@@ -73,14 +74,13 @@ def _gone(services: Services, error: UnknownModelError) -> UnknownModelError:
     )
 
 
-def _near(id: str, models: Sequence[Model], error: UnknownModelError) -> list[str]:
-    """Names of models, the best first: alike in name, then those that could take the place of one that was here."""
+def _near(known: Model | None, models: Sequence[Model], error: UnknownModelError) -> list[str]:
+    """Names of models, the best first. known: the one that is gone, where the registry has it."""
     there = [other for other in models if other.provider == error.provider and other.active and not other.disabled]
+    if known is not None and (instead := successors(known, models)):
+        return [other.name for other in instead]
     alike = nearest(error.model, [other.name for other in there if other.chat and not other.shutdown])
-    known = next((model for model in models if model.id == id), None)
-    instead = successors(known, models) if known is not None else ()
-    found = list(dict.fromkeys([*(other.name for other in instead), *alike] if instead else alike))
-    return (found or list(error.near))[:MOST]
+    return list(alike or error.near)[:MOST]
 
 
 def _distance(other: Model, model: Model) -> tuple[object, ...]:

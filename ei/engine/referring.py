@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ei import jsonc
@@ -153,7 +153,8 @@ def _of_settings(services: Services, config: Config) -> Iterator[Referrer]:
     yield from _of_profiles(services, config)
     for index, written in enumerate(_list(config.section("models").get("paid"))):
         if isinstance(written, str) and ":" in written:
-            yield at(("models", "paid", index), written, "model")
+            # It allows a model and uses none.
+            yield replace(at(("models", "paid", index), written, "model"), used=False)
 
 
 def _of_profiles(services: Services, config: Config) -> Iterator[Referrer]:

@@ -126,6 +126,18 @@ def exact(written: object, providers: ProviderNames) -> ModelId:
     raise UsageError(f"{found} is no model by itself.", "Name one model: provider:model.")
 
 
+def provider_or_model(written: str, providers: ProviderNames) -> str:
+    """The provider's own name where one is named, else `provider:model`. Raises UsageError for what is neither."""
+    provider = providers.canonical(written)
+    if provider is not None:
+        return provider
+    if ":" in written:
+        return str(exact(written, providers))
+    near = nearest(written.lower(), [*providers.names, *providers.aliases], 1)
+    hint = f"Did you mean {near[0]}?" if near else "A model is written provider:model."
+    raise UsageError(f'"{written}" is neither a provider nor a model.', hint)
+
+
 def written_form(reference: object) -> str:
     """A reference as one line of text, for a screen or a record."""
     return reference if isinstance(reference, str) else json.dumps(reference, ensure_ascii=False)

@@ -93,6 +93,7 @@ async def test_models_that_leave_come_back_and_change_price_between_syncs_are_ke
             x = priced("a/x", "0.0000013", "0.000002")
             y = priced("b/y", "0.0000011", "0.000002", expiration_date="2027-03-01")
             prices = "costs $1.3 in, $2 out (provider) per million tokens now; it was $1 in, $2 out (provider)"
+            everywhere = "To change that everywhere: /models replace openrouter:b/y openrouter:a/x"
             end = "will be gone from 2027-03-01"
             assert await after(x, y) == [
                 (
@@ -101,8 +102,7 @@ async def test_models_that_leave_come_back_and_change_price_between_syncs_are_ke
                 ),
                 (
                     "shutdown",
-                    f"openrouter:b/y {end}. It is used by {here}. To change that everywhere: "
-                    "/models replace openrouter:b/y openrouter:a/x",
+                    f"openrouter:b/y {end}. It is used by {here}. {everywhere}",
                 ),
             ]
             assert ids(b) == ["openrouter:a/x", "openrouter:b/y"]

@@ -16,8 +16,8 @@ def cost_of_call(services: Services, model: ModelId, usage: Usage) -> int | None
 
     Reads the database and may load the price list: call it from a thread.
     """
-    found = _registered(services, model)
-    return cost_of(model, usage, found.prices if found else None, here=runs_here(services, model.provider))
+    found, like = registered(services, model), like_model(services, model)
+    return cost_of(like, usage, found.prices if found else None, here=runs_here(services, model.provider))
 
 
 def prices_of(services: Services, model: ModelId) -> Prices:
@@ -26,13 +26,13 @@ def prices_of(services: Services, model: ModelId) -> Prices:
     A price that the person gave counts everywhere. Reads the database and may load the price list: call it from a
     thread.
     """
-    found = _registered(services, model)
+    found = registered(services, model)
     prices = found.prices if found else Prices()
     if prices.source != "person" and runs_here(services, model.provider):
         return Prices(0, 0, 0, 0)
     if weight(prices) is not None:
         return prices
-    shipped = known(model)
+    shipped = known(like_model(services, model))
     return shipped.prices if shipped else prices
 
 
@@ -52,12 +52,24 @@ def runs_here(services: Services, provider: str) -> bool:
 
 def context_of(services: Services, model: ModelId) -> int | None:
     """The context in tokens: what the registry has, else the price list. Call it from a thread."""
-    found = _registered(services, model)
-    return found.context if found and found.context else known_context(model)
+    found = registered(services, model)
+    return found.context if found and found.context else known_context(like_model(services, model))
 
 
-def _registered(services: Services, model: ModelId) -> Model | None:
+def like_model(services: Services, model: ModelId) -> ModelId:
+    """The model whose prices and context hold for this one, see `ModelChooser.like`."""
     try:
-        return services.registry.get(str(model))
+        return services.chooser.like(model)
+    except EiError:
+        return model
+
+
+def registered(services: Services, model: ModelId) -> Model | None:
+    """What the registry has of a model, else of the one that it is like. Call it from a thread.
+
+    None where there is no row, or it cannot be read.
+    """
+    try:
+        return services.registry.get(str(model)) or services.registry.get(str(like_model(services, model)))
     except StorageError:
         return None  # what it cost or holds is then unknown: no reason to lose a reply

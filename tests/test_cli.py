@@ -261,7 +261,7 @@ def test_a_database_of_a_newer_ei_is_one_sentence(ei: Ei) -> None:
     ran = ei("ask", "hi")
     assert (ran.code, ran.out) == (ExitCode.PROVIDER, "")
     assert "was written by a newer ei (schema 999" in ran.err
-    assert ei("ask", "--json", "hi").json["error"]["message"].endswith("this one knows 2).")
+    assert "(schema 999; this one knows " in ei("ask", "--json", "hi").json["error"]["message"]
 
 
 def test_a_file_that_is_no_database_is_one_sentence(ei: Ei) -> None:

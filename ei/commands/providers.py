@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ei.commands.base import Invocation, Item, Line, Reply, Table
-from ei.engine.circuits import down_now
 from ei.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +18,9 @@ async def list_providers(call: Invocation) -> Reply:
     found = await chooser.look()
     lines: list[Item] = [Line("Configured providers:")]
     data: list[object] = []
+    # Imported here: what the engine stands on is too much for a list of commands.
+    from ei.engine.circuits import down_now
+
     endpoints = chooser.endpoints()
     services = call.session.services
     down = await call.session.in_thread(down_now, services.calls, services.now, chooser.stays_here)

@@ -91,7 +91,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a test will take. cost: nano-dollars, None unknown. free: it runs here and nothing needs to be asked."""
+    """What a test will take. cost: nano-dollars, None unknown. free: it costs nothing, so nobody needs to be asked."""
 
     tokens: int
     cost: int | None
@@ -104,7 +104,7 @@ def estimate(services: Services, model: ModelId) -> Estimate:
     extras = estimate_tokens(json.dumps([CITY, WEATHER.parameters]))
     asked = sum(estimate_prompt(request.messages) for request in requests) + extras
     cost = cost_of_call(services, model, Usage(asked, output_tokens=LIKELY_TOKENS))
-    return Estimate(asked + LIKELY_TOKENS, cost, services.chooser.stays_here(model.provider))
+    return Estimate(asked + LIKELY_TOKENS, cost, cost == 0)
 
 
 async def examine(

@@ -21,6 +21,8 @@ from ei.messages import (
     TextDelta,
     TextPart,
     TextWasReasoning,
+    ToolCalled,
+    ToolCallPart,
     Usage,
     UsageReport,
 )
@@ -60,6 +62,7 @@ class Heard:
     usage: Usage | None = None
     finished: Finished | None = None
     opaque: list[OpaquePart] = field(default_factory=list)
+    calls: list[ToolCallPart] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     retries: list[Retrying] = field(default_factory=list)
     error: ProviderError | None = None
@@ -74,6 +77,8 @@ class Heard:
                 self.reasoning, self.text = self.reasoning + self.text, ""
             case OpaqueData(part):
                 self.opaque.append(part)
+            case ToolCalled(call):
+                self.calls.append(call)
             case UsageReport(usage):
                 self.usage = usage
             case Notice(text):

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 async def list_providers(call: Invocation) -> Reply:
     """Every provider with its state; the two on this machine are asked whether they answer."""
+    # Imported here: what the engine stands on is too much for a list of commands.
+    from ei.engine.circuits import down_now
+
     chooser = call.session.services.chooser
     found = await chooser.look()
     lines: list[Item] = [Line("Configured providers:")]
     data: list[object] = []
-    # Imported here: what the engine stands on is too much for a list of commands.
-    from ei.engine.circuits import down_now
-
     endpoints = chooser.endpoints()
     services = call.session.services
     down = await call.session.in_thread(down_now, services.calls, services.now, chooser.stays_here)

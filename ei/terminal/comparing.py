@@ -27,9 +27,12 @@ LEAST = 30
 """Cells that a column has at least; where there are fewer, they stand one below the other."""
 GAP = " │ "
 DRAW_SECONDS = 0.05
-NAME_ROWS, FACT_ROWS = 2, 2
+FACT_ROWS = 2
+NARROW = 40
+"""Cells below which facts may need all their rows, which are kept free then, so that nothing jumps."""
 _HINT_SECONDS = 3.0
 _OVER = {"complete": "✓", "stopped": "■", "failed": "✗"}
+_UNSAID = {"thinking": "thinking …", "asked": "asked …", "stopped": "Stopped before it said anything."}
 _FACTS = {"complete": "good", "stopped": "warn", "failed": "error"}
 
 
@@ -104,7 +107,7 @@ class Reply:
             style = "error" if column.state == "failed" else "warn"
             rows += ["", *(theme.paint(row, style) for row in wrap(safe(column.note), self._width))]
         elif not self._taken:
-            said = {"thinking": "thinking …", "asked": "asked …", "writing": ""}.get(column.state, "It said nothing.")
+            said = _UNSAID.get(column.state, "It said nothing.")
             rows += [theme.paint(said, "meta")]
         return rows if self._taken else rows[1:] if rows[:1] == [""] else rows
 
@@ -159,7 +162,8 @@ class Board(UIControl):
         names = [reply.name(room, marked=index == self.marked) for index, reply in enumerate(self.replies)]
         told = [reply.facts(room) for reply in self.replies]
         heads = [_filled(name, max(map(len, names))) for name in names]
-        heads = [head + _filled(told[index], max(map(len, told))) for index, head in enumerate(heads)]
+        high = FACT_ROWS if room < NARROW else max(map(len, told))
+        heads = [head + _filled(told[index], high) for index, head in enumerate(heads)]
         self._body = max(height - len(heads[0]) - 1, 1)
         columns: list[list[str]] = []
         for index, reply in enumerate(self.replies):
@@ -185,7 +189,7 @@ class Board(UIControl):
         last = len(self.replies) - 1
         self._sizes = [len(head) + len(self.replies[i]) + (i < last) for i, head in enumerate(heads)]
         self._move(0)
-        index, offset = self._anchor
+        top, scrolled = index, offset = self._anchor
         rows: list[str] = []
         while index <= last and len(rows) < height:
             head, reply = heads[index], self.replies[index]
@@ -193,6 +197,9 @@ class Board(UIControl):
             rows += reply.rows(max(offset - len(head), 0), height - len(rows))
             rows += [""] if index < last else []
             index, offset = index + 1, 0
+        if scrolled:
+            # Whose reply it is stays in sight; a page begins with a row that was seen before.
+            rows[:1] = [_joined_heads(heads[top], width)]
         return rows
 
     def _move(self, by: int) -> None:
@@ -346,6 +353,18 @@ def _bindings(view: _View) -> KeyBindings:
         event.app.exit(result=None)
 
     return keys
+
+
+def _joined_heads(head: Sequence[str], width: int) -> str:
+    """The name and the facts of a heading on one row, without the rule below them."""
+    out, room = "", width
+    for row in head[:-1]:
+        size = cell_width(plain(row)) + (3 if out else 0)
+        if size > room:
+            break
+        out += f" · {row}" if out else row
+        room -= size
+    return out
 
 
 def _filled(rows: Sequence[str], count: int) -> list[str]:

@@ -147,7 +147,9 @@ class Screen:
         self._frames = Frames(self._app, self._renderer, gap)
         if typed:
             _press(self._app, typed)
-        self._takeover = Takeover(self._app, lambda: self._app.style or _style(None), color_depth, editor)
+        self._takeover = Takeover(
+            self._app, self._renderer, lambda: self._app.style or _style(None), color_depth, editor
+        )
 
     # What is drawn
 

@@ -66,6 +66,8 @@ class LiveRenderer(Renderer):
         self._frames = frames
         self._drawn_columns = 0
         self._anew = False
+        self.away = False
+        """Whether somebody else has the terminal: nothing is erased then, whatever the window's size becomes."""
         super().__init__(style, output)
         self.cpr_support = CPR_Support.NOT_SUPPORTED
 
@@ -94,6 +96,8 @@ class LiveRenderer(Renderer):
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
         """Takes the live part away; what was committed and not printed yet is printed."""
+        if self.away:
+            return
         self._erase_live(self.output.get_size())
         self._print_committed()
         self.output.flush()

@@ -20,6 +20,7 @@ from ei.platform import can_suspend, suspend
 if TYPE_CHECKING:
     from ei.terminal.device import Device
     from ei.terminal.pager import Page
+    from ei.terminal.scrollback import LiveRenderer
     from ei.terminal.theme import Theme
 
 # The picker, the pages and the editor are not needed before the prompt: they are imported where they are used.
@@ -34,9 +35,15 @@ class Takeover:
     """
 
     def __init__(
-        self, app: Application[Any], style: Callable[[], BaseStyle], color_depth: ColorDepth | None, editor: str | None
+        self,
+        app: Application[Any],
+        renderer: LiveRenderer,
+        style: Callable[[], BaseStyle],
+        color_depth: ColorDepth | None,
+        editor: str | None,
     ) -> None:
         self._app = app
+        self._renderer = renderer
         self._style = style
         self._color_depth = color_depth
         self._editor = editor
@@ -101,7 +108,11 @@ class Takeover:
         async with self._terminal:
             with set_app(self._app):
                 async with in_terminal():
-                    yield
+                    self._renderer.away = True
+                    try:
+                        yield
+                    finally:
+                        self._renderer.away = False
 
     async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
         from ei.terminal.device import Device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -419,3 +420,23 @@ async def test_the_variant_in_use_is_printed_too_when_it_is_chosen(tmp_path: Pat
             first, second = (page.title for page in b.ui.pages[0])
             assert re.fullmatch(r"local:tiny · \d+\.\d s · ↑~?\d+ ↓~?\d+ · free · now", first)
             assert second.endswith(" · now · in use")
+
+
+async def test_a_profile_answers_again_and_is_kept_with_its_reply(tmp_path: Path) -> None:
+    with WireServer() as server:
+        settings = tmp_path / "config" / "settings.jsonc"
+        settings.parent.mkdir()
+        profile = {"id": "precise", "model": "local:big", "temperature": 0.1}
+        settings.write_text(json.dumps({"llm_profiles": [profile]}), "utf-8")
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+            await b.say("Hi")
+            await b.command("/retry --with profile:precise")
+            reply = (await b.ended()).message
+            assert (reply.model, reply.reference, reply.variant) == ("local:big", "profile:precise", 2)
+            assert reply.info is not None
+            assert (reply.info.profile, reply.info.provider_type) == ("precise", "openai")
+            assert "profile | precise" in await said(b, "/info")
+            assert server.last.body["temperature"] == 0.1
+            assert await refused(b, "/retry --with profile:precise2") == (
+                'There is no profile "precise2". Did you mean profile:precise?'
+            )

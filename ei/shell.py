@@ -47,7 +47,8 @@ def run_command(use: Use) -> int:
 
 
 async def _run(use: Use) -> Reply:
-    services = build(configuration(mending=use.command.name == "settings" and use.words[:1] in (("edit",), ("path",))))
+    mends = {"settings": (("edit",), ("path",)), "profile": (("edit",),)}.get(use.command.name, ())
+    services = build(configuration(mending=use.words[:1] in mends))
     gc.enable()
     try:
         command, words, persona = use.command, use.words, use.persona

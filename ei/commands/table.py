@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ei.commands import archive, comparing, conversation, info, models, personas, program, registry, stats
+from ei.commands import archive, comparing, conversation, info, models, personas, profiles, program, registry, stats
 from ei.commands.base import Command
 
 
@@ -13,6 +13,7 @@ def all_commands() -> tuple[Command, ...]:
         personas.PROMPT,
         models.MODEL,
         registry.MODELS,
+        profiles.PROFILE,
         stats.STATS,
         *conversation.COMMANDS,
         comparing.COMPARE,

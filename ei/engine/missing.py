@@ -8,7 +8,7 @@ from ei.engine.referring import references
 from ei.engine.services import Services
 from ei.errors import EiError, UnknownModelError
 from ei.models.choosing import version_of, weight
-from ei.models.values import Model
+from ei.models.values import TIERS, Model
 from ei.providers.models_list import nearest, tail
 
 MOST = 3
@@ -17,8 +17,8 @@ MOST = 3
 def successors(model: Model, models: Sequence[Model], *, cheaper: bool = False) -> tuple[Model, ...]:
     """At most three active models of the same provider that could take a model's place, the best first.
 
-    Those of the same tier come first, then those whose names are most alike, the newer before the older. cheaper: only
-    those that cost less where any do.
+    Those of the same tier come first, then of the next, of these the most alike by name, the newer before the older.
+    cheaper: only those that cost less where any do.
     """
     usable = [
         other
@@ -89,4 +89,11 @@ def _distance(other: Model, model: Model) -> tuple[object, ...]:
 
     likeness = SequenceMatcher(None, tail(model.name.lower()), tail(other.name.lower())).ratio()
     newness = (-(other.created_ms or 0), tuple(-number for number in version_of(other.name)))
-    return (bool(model.tier) and other.tier != model.tier, -round(likeness, 1), *newness, other.id)
+    return (_apart(model.tier, other.tier), -round(likeness, 1), *newness, other.id)
+
+
+def _apart(tier: str, other: str) -> int:
+    """How many steps lie between two tiers; a model in none is farthest from one in a tier."""
+    if tier not in TIERS:
+        return 0
+    return abs(TIERS.index(tier) - TIERS.index(other)) if other in TIERS else len(TIERS)

@@ -69,3 +69,31 @@ def test_nothing_is_said_of_providers_that_fail(home: Home) -> None:
             terminal.wait_for(lambda t: is_known(home, "eliza"))
             ask(terminal, "Hello")
             assert not shown(terminal, "busy")
+
+
+def test_what_is_gone_is_told_replaced_everywhere_and_taken_back(home: Home) -> None:
+    with WireServer(strict_models=True) as server:
+        server.models("tiny-7b", "small-7b")
+        home.variables.update(EI_LLM_BASE_URL=server.url, EI_MODELS_SYNC="off")
+        home.settings.parent.mkdir(parents=True, exist_ok=True)
+        home.settings.write_text('{\n  // mine\n  "default_model": "local:tiny-7b", // since spring\n}\n', "utf-8")
+        before = home.settings.read_bytes()
+        with home.ei() as terminal:
+            say(terminal, "/models sync local")
+            terminal.wait_for(lambda t: shown(t, "2 new, 0 changed, 0 gone."))
+            server.models("small-7b")
+            say(terminal, "Hello?")
+            terminal.wait_for(lambda t: shown(t, 'local has no model "tiny-7b". Nearest now: small-7b.'))
+            command = "/models replace local:tiny-7b local:small-7b"
+            assert shown(terminal, command)
+            say(terminal, command)
+            terminal.wait_for(lambda t: shown(t, "Replace local:tiny-7b by local:small-7b in 1 place?"))
+            assert home.settings.read_bytes() == before
+            say(terminal, "/yes")
+            terminal.wait_for(lambda t: shown(t, "local:tiny-7b is local:small-7b in 1 place now."))
+            assert home.settings.read_bytes() == before.replace(b"tiny-7b", b"small-7b")
+            ask(terminal, "And now?")
+            assert server.last.model == "small-7b"
+            say(terminal, "/models replace --undo")
+            terminal.wait_for(lambda t: shown(t, "local:tiny-7b stands again in 1 place, instead of local:small-7b."))
+            assert home.settings.read_bytes() == before

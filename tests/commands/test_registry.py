@@ -170,6 +170,44 @@ async def test_what_no_list_names_is_added_changed_and_taken_out(tmp_path: Path)
         assert [model.id for model in b.services.registry.all()] == ["local:vectors"]
 
 
+async def test_what_is_not_said_of_an_added_model_is_filled_from_what_is_known(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        told = (await said(b, "/models add anthropic:claude-haiku-4-5")).splitlines()
+        assert told == [
+            f"anthropic:claude-haiku-4-5 is added, fast: {b.services.registry.all()[0].tier_reason}.",
+            "Known of it: 200,000 tokens of context; $1 in, $0.1 cached, $5 out (genai-prices); can "
+            + ", ".join(sorted(b.services.registry.all()[0].capabilities or ())).replace("_", " ")
+            + ".",
+        ]
+        stored = b.services.registry.get("anthropic:claude-haiku-4-5")
+        assert stored is not None
+        assert (stored.context, stored.prices.source, stored.label) == (200_000, "genai-prices", "Claude Haiku 4.5")
+        assert {"tools", "vision"} <= (stored.capabilities or set())
+        told = (
+            await said(b, "/models add anthropic:claude-sonnet-4-5 --context 50k --tools --label Mine")
+        ).splitlines()
+        assert "context" not in told[1]
+        given = b.services.registry.get("anthropic:claude-sonnet-4-5")
+        assert given is not None
+        assert (given.context, given.capabilities, given.label) == (50_000, frozenset({"tools"}), "Mine")
+        assert given.prices.source == "genai-prices"
+
+
+async def test_what_was_learned_here_and_why_its_tier_is_what_it_is_are_shown(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b:
+        await with_models(b, Model("openai", "gpt-5.1"))
+        b.services.learned.set("openai:gpt-5.1", "rejects", ["temperature"])
+        reply = await b.command("/models show gpt-5.1")
+        shown = facts(reply)
+        assert shown["tier"].endswith("smart, its default: OpenAI's full size")
+        assert "temperature" in shown["learned here"]
+        assert isinstance(reply.data, dict)
+        assert (reply.data["learned"], reply.data["tier_reason"]) == (
+            {"rejects": ["temperature"]},
+            "OpenAI's full size",
+        )
+
+
 async def test_tier_price_default_and_disabling_are_set_and_given_back(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await with_models(b, Model("openai", "gpt-5.1"), Model("openai", "gpt-5.2"))

@@ -70,7 +70,7 @@ async def test_where_nothing_is_like_it_the_error_says_where_to_look(tmp_path: P
             assert await error_of(b, "Hello") == ('local has no model "gemma-3-12b". See what it has: /model --list')
 
 
-def test_the_same_tier_comes_before_the_likest_name_and_what_will_end_soon_is_not_named() -> None:
+def test_the_nearest_tier_comes_before_the_likest_name_and_what_will_end_soon_is_not_named() -> None:
     old = Model("x", "grok-3", tier="smart", prices=Prices(2 * DOLLAR, None, None, 6 * DOLLAR))
     models = (
         old,
@@ -82,6 +82,6 @@ def test_the_same_tier_comes_before_the_likest_name_and_what_will_end_soon_is_no
         Model("x", "grok-embed", chat=False),
         Model("openai", "grok-3", tier="smart"),
     )
-    assert [model.name for model in successors(old, models)] == ["grok-4", "grok-3-mini", "grok-4-lite"]
+    assert [model.name for model in successors(old, models)] == ["grok-4", "grok-4-lite", "grok-3-mini"]
     assert replacing(old, models, cheaper=True) == "/models replace x:grok-3 x:grok-4-lite"
     assert replacing(old, (old,)) == "/models replace x:grok-3 NEW"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
-from ei.engine.syncing import DAY_MS, SyncResult, sync, sync_if_old
+from ei.engine.syncing import DAY_MS, News, SyncResult, keep_synced, sync, sync_if_old
 from ei.models.reference import ModelId
 from ei.models.values import Model, Prices
 from tests.bench_session import NOBODY, Bench, bench
-from tests.wire import Answer, Hang, Status, WireServer
+from tests.wire import Answer, Hang, Request, Status, WireServer
 from tests.wire import Model as Listed
 
 DOLLAR = 1_000_000_000
@@ -112,6 +116,124 @@ async def test_models_that_leave_come_back_and_change_price_between_syncs_are_ke
             assert await after(y) == []
             assert await after(x, y) == []
             assert [kind for kind, _ in await after(y)] == ["gone"]
+
+
+def googles(*ids: str) -> Callable[[Request], Status]:
+    """Google's own list: one model a page, names with a prefix, the next page by a token."""
+
+    def page(request: Request) -> Status:
+        if request.path != "/v1beta/models":
+            return Status(404)
+        at = int(dict(parse_qsl(request.query)).get("pageToken", "0"))
+        row = {
+            "name": f"models/{ids[at]}",
+            "inputTokenLimit": 1_048_576,
+            "supportedGenerationMethods": ["generateContent"],
+        }
+        return Status(200, body={"models": [row]} | ({"nextPageToken": str(at + 1)} if at + 1 < len(ids) else {}))
+
+    return page
+
+
+def groks(**prices: int) -> Status:
+    """xAI's fuller list: prices in cents per hundred million tokens."""
+    rows = [
+        {"id": id, "prompt_text_token_price": price, "completion_text_token_price": 5 * price, "aliases": [f"{id}-x"]}
+        for id, price in prices.items()
+    ]
+    return Status(200, body={"models": rows})
+
+
+async def test_every_shape_of_list_is_read_at_once_and_what_leaves_or_changes_price_in_it_is_told(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        start = stack.enter_context
+        together, router = start(WireServer(list_shape="array")), start(WireServer(list_shape="links"))
+        claude, google, x = start(WireServer(list_shape="pages")), start(WireServer()), start(WireServer())
+        failing, slow = start(WireServer()), start(WireServer())
+        failing.list_behaviour, slow.list_behaviour = Status(503), Hang()
+
+        def list_them(*, left: bool) -> None:
+            cost = 0.3 if left else 0.2
+            together.models(Listed("meta/llama-8b", {"pricing": {"input": cost, "output": cost}}), "qwen/qwen3-8b")
+            router.models(*(priced(id, "0.00000015", "-1") for id in ("a/1", "b/2", "c/3")[left:]))
+            claude.models("claude-haiku-4-5", "claude-sonnet-5", *([] if left else ["claude-opus-4-7"]))
+            google.pages = googles("gemini-2.5-pro", *([] if left else ["gemini-2.5-flash"]))
+            x.pages = groks(grok4=20000 if left else 30000)
+
+        urls = {
+            "TOGETHER": together.url,
+            "OPENROUTER": router.url,
+            "ANTHROPIC": claude.anthropic_url,
+            "GOOGLE": f"{google.anthropic_url}/v1beta/openai",
+            "XAI": x.url,
+            "GROQ": failing.url,
+            "MISTRAL": slow.url,
+        }
+        settings = {f"EI_{name}_BASE_URL": url for name, url in urls.items()}
+        keys = {f"EI_{name}_API_KEY": "k" for name in urls}
+        used = {
+            "lena": "together:meta/llama-8b",
+            "mike": "google:gemini-2.5-flash",
+            "beta": "openrouter:a/1",
+            "ei": {"exact": "claude:claude-opus-4-7"},
+        }
+        async with bench(tmp_path, **settings, **keys) as b:
+            list_them(left=False)
+            only = ["together", "openrouter", "anthropic", "google", "x", "groq", "mistral"]
+            first = await sync(b.services, only, seconds=1.5)
+            assert sorted(outcome(first)) == [
+                ("anthropic", 3, ""),
+                ("google", 2, ""),
+                ("groq", 0, "groq is busy (503)."),
+                ("mistral", 0, "mistral gave no list within 1.5 s."),
+                ("openrouter", 3, ""),
+                ("together", 2, ""),
+                ("x", 1, ""),
+            ]
+            llama, grok = b.services.registry.get("together:meta/llama-8b"), b.services.registry.get("x:grok4")
+            assert llama is not None
+            assert grok is not None
+            assert (llama.prices.input, grok.prices.input, grok.prices.output, grok.aliases) == (
+                DOLLAR // 5, 3 * DOLLAR, 15 * DOLLAR, ("grok4-x",),
+            )  # fmt: skip
+            for name, model in used.items():
+                b.services.library.set_value(name, ("model",), model)
+            folder = b.services.config.paths.settings
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.write_text(
+                '{"llm_profiles": [{"id": "p", "model": "tier:fast", "fallback": ["xai:grok4"]}]}', "utf-8"
+            )
+            list_them(left=True)
+            second = await sync(b.services, only[:-2])
+            assert (second.new, second.gone) == (0, 3)
+            assert {news.model: (news.kind, news.text.partition("/models ")[2]) for news in second.news} == {
+                "together:meta/llama-8b": ("price", "replace together:meta/llama-8b together:qwen/qwen3-8b"),
+                "google:gemini-2.5-flash": ("gone", "replace google:gemini-2.5-flash google:gemini-2.5-pro"),
+                "openrouter:a/1": ("gone", "replace openrouter:a/1 openrouter:c/3"),
+                "anthropic:claude-opus-4-7": (
+                    "gone",
+                    "replace anthropic:claude-opus-4-7 anthropic:claude-sonnet-5",
+                ),
+                "x:grok4": ("price", "replace x:grok4 NEW"),
+            }
+            assert (await sync(b.services, only[:-2])).news == ()
+
+
+async def test_a_chat_left_open_asks_again_and_tells_what_came(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.models("a", "b")
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="local:a") as b:
+            told: list[News] = []
+            keeper = asyncio.create_task(keep_synced(b.services, told.append, every=0.02))
+            await b.until(lambda: bool(b.services.registry.synced()))
+            server.models("b")
+            with b.services.database.transaction() as connection:
+                connection.execute("UPDATE synced SET at_ms = at_ms - ?", (DAY_MS + 1,))
+            await b.until(lambda: bool(told))
+            keeper.cancel()
+            assert [(news.kind, news.model) for news in told] == [("gone", "local:a")]
 
 
 async def test_a_model_that_nothing_refers_to_is_no_news(tmp_path: Path) -> None:

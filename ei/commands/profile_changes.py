@@ -16,7 +16,7 @@ from ei.models.expand import find_profile
 from ei.models.interactions import REASONING
 from ei.models.profile_import import write_profile
 from ei.models.profiles import check_id, folded
-from ei.models.reference import parse
+from ei.models.reference import parse, written_form
 from ei.settings.keys import key_problem
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def edit(call: Invocation, words: Sequence[str]) -> Reply:
         with jsonc.file_errors(path.parent, "made"):
             path.parent.mkdir(parents=True, exist_ok=True)
         jsonc.update(path, lambda old: old or written_out(config))
-    await call.ui.editfile_of(path, _line_of(path, words[0].removeprefix("profile:") if words else ""))
+    await call.ui.edit_file(path, _line_of(path, words[0].removeprefix("profile:") if words else ""))
     try:
         warnings = config.current().warnings
         profiles = session.services.chooser.profiles()
@@ -105,7 +105,7 @@ async def default(call: Invocation, words: Sequence[str]) -> Reply:
         if variable := config.variable(name):
             items.append(Line(f"{name} ({variable.source}) still wins with {variable.value}.", "warn"))
     if written := config.settings.get("default_model"):
-        items.append(Line(f"default_model in settings.jsonc still wins with {_text(written)}.", "warn"))
+        items.append(Line(f"default_model in settings.jsonc still wins with {written_form(written)}.", "warn"))
     return Reply(tuple(items), {"default": id})
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ei.engine.session import Session
 
 
-async def importfile_of(call: Invocation, words: Sequence[str]) -> Reply:
+async def import_file(call: Invocation, words: Sequence[str]) -> Reply:
     """Shows what a YAML file would change, asks, and writes it."""
     usage = f"For example: {call.typed('profile import team.yaml')}"
     given = options(words, ("--allow-keys",), (), usage)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ei.commands.base import Command, Document, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
 from ei.commands.words import ago, plural
+from ei.engine.parameters import in_words
 from ei.errors import CancelledError, EiError, FileSyntaxError, NeedsAnswerError, UsageError
 from ei.models.interactions import REASONING
 from ei.personas.values import BrokenPersona
@@ -92,12 +93,17 @@ async def run_prompt(call: Invocation) -> Reply:
     total = f"{plural(len(sent.messages), 'message')}, about {sent.tokens:,} tokens, {sent.characters:,} characters"
     if sent.left_out:
         total += f"; the {plural(sent.left_out, 'oldest message', 'oldest messages')} would not fit"
-    chosen = "".join(f", {name} {value}" for name, value in sent.parameters.items())
-    items.append(Line(f"{total}; to {sent.model}{chosen}", "dim"))
+    parameters = sent.parameters
+    chosen = [f"{name} {in_words(value)} ({parameters.wished[name].where})" for name, value in parameters.sent.items()]
+    chosen += [f"{name} {in_words(value)} (extra_params)" for name, value in parameters.extra.items()]
+    items += [Line(remark.text, "warn") for remark in parameters.remarks]
+    items.append(Line(", ".join([f"{total}; to {sent.model}", *chosen]), "dim"))
     data = {
         "model": sent.model,
         "messages": [{"role": m.role, "name": m.name, "content": m.text} for m in sent.messages],
-        "parameters": dict(sent.parameters),
+        "parameters": dict(parameters.sent),
+        "parameters_from": {name: parameters.wished[name].where for name in parameters.sent},
+        "extra_params": dict(parameters.extra),
         "tokens": sent.tokens,
         "characters": sent.characters,
         "left_out": sent.left_out,

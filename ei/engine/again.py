@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
 from ei.conversations.writing import Extra
-from ei.engine.composing import Composer, learned_about
+from ei.engine.composing import composer_for
+from ei.engine.parameters import Parameters
 from ei.errors import UsageError
 from ei.messages import ChatMessage, Role, TextPart
 from ei.models.interactions import REASONING, SUBAGENTS
@@ -28,14 +28,17 @@ GO_ON = (
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be sent now, before the next message. tokens: estimated; left_out: oldest that do not fit."""
+    """What would be sent now, before the next message. tokens: estimated; left_out: oldest that do not fit.
+
+    parameters: what would go with it, where each comes from, and what the model does not take.
+    """
 
     messages: tuple[ChatMessage, ...]
     tokens: int
     characters: int
     left_out: int
     model: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Parameters
 
 
 async def retry(session: Session, written: object | None) -> None:
@@ -111,13 +114,21 @@ async def preview(session: Session) -> Preview:
     """What the persona in front would be sent for the next message, but for that message."""
     await session.refresh()
     persona, conversation = session.persona, session.conversation
-    model = (await session.resolution(request=session.pending_once)).model
-    learned = await learned_about(session.services, model)
-    composer = Composer(session.services, session.store, persona, persona, REASONING, model, learned)
+    found = await session.resolution(request=session.pending_once)
+    composer = await composer_for(
+        session.services,
+        session.store,
+        persona,
+        persona,
+        REASONING,
+        found,
+        conversation,
+        session.parameters_now(persona.name),
+    )
     material = await composer.material(conversation.id if conversation else None)
     sent = material.fitted(material.budget)
     characters = sum(len(message.text) for message in sent.messages)
-    return Preview(sent.messages, sent.tokens, characters, sent.left_out, str(model), composer.parameters())
+    return Preview(sent.messages, sent.tokens, characters, sent.left_out, str(found.model), composer.parameters)
 
 
 async def idle(session: Session) -> None:

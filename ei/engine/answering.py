@@ -284,6 +284,7 @@ class Answering:
                 trigger,
                 lambda: place(store, speaker.name, fields),
                 asked,
+                session.parameters_now(speaker.name),
                 may_cost_more=session.may_cost_more,
             )
             turn = Turn(session.services, plan, self._publish_turn, self._told.setdefault(id, set()))

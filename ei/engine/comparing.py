@@ -359,6 +359,7 @@ class Comparison:
             interaction_of(self._owner, self._speaker),
             "compare",
             lambda: message,
+            parameters=self._session.parameters_now(self._speaker.name),
             compared=self.group,
             blind=self.blind,
         )

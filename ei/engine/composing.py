@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ei.conversations.store import ConversationStore
-from ei.conversations.values import Message
-from ei.engine.context import Fitted, fit, system_prompt, to_messages, tokens_of
-from ei.engine.pricing import context_of, runs_here
+from ei.conversations.values import Conversation, Message
+from ei.engine.context import Fitted, fit, note_for, system_prompt, to_messages, tokens_of
+from ei.engine.parameters import Limits, Parameter, Parameters, refused_by, taken, wished
+from ei.engine.pricing import context_of, like_model, registered, runs_here
 from ei.engine.services import Services, on_database
-from ei.messages import ChatMessage, TextPart
+from ei.errors import EiError
+from ei.messages import NO_PARAMETERS, ChatMessage, ChatRequest, TextPart
 from ei.models.interactions import Interaction
+from ei.models.metadata import abilities_of
 from ei.models.reference import ModelId
+from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_tokens
 from ei.providers.retry import RetryPolicy
@@ -53,6 +57,8 @@ class Composer:
     """Builds what one persona is sent in one conversation.
 
     owner: the persona whose conversation it is; speaker: who answers. learned: what was found out about the model.
+    parameters: what a request carries beside its messages. notes: what profile and persona want this model told.
+    window: the context in tokens that the profile gives it, None where it says nothing.
     """
 
     services: Services
@@ -62,10 +68,9 @@ class Composer:
     interaction: Interaction
     model: ModelId
     learned: Mapping[str, object]
-
-    def parameters(self) -> dict[str, object]:
-        """The interaction's, then the persona's own; a model is only sent what somebody chose."""
-        return {**interaction_parameters(self.services, self.interaction), **self.speaker.parameters}
+    parameters: Parameters
+    notes: tuple[str, ...] = ()
+    window: int | None = None
 
     async def material(self, conversation: str | None, before: str | None = None, asked: str = "") -> Material:
         """The prompt and the path up to message `before` (None: all of it), read a page at a time from the newest back.
@@ -75,21 +80,21 @@ class Composer:
         """
         guest_of = self.owner.name if self.speaker.name != self.owner.name else ""
         now = datetime.fromtimestamp(self.services.now())
-        system = system_prompt(self.speaker, now, (), guest_of)
+        system = system_prompt(self.speaker, now, (), guest_of, notes=self.notes)
         path: tuple[Message, ...] = ()
         tokens, budget, looked = estimate_tokens(system), None, False
         while conversation is not None:
             page = await on_database(self.store.database, self.store.path, conversation, limit=PAGE, before=before)
             path = page + path
             tokens += sum(estimate_tokens(message.text) for message in page)
-            if tokens >= SMALL and not looked:
+            if not looked and (tokens >= SMALL or self.window is not None):
                 budget, looked = await self._budget(), True
             if len(page) < PAGE or (budget is not None and tokens > budget):
                 break
             before = page[0].id
         others = self._others(path)
         if others:
-            system = system_prompt(self.speaker, now, others, guest_of)
+            system = system_prompt(self.speaker, now, others, guest_of, notes=self.notes)
         host = self.owner.name if any(message.to for message in path) else ""
         last = (ChatMessage("user", (TextPart(asked),)),) if asked else ()
         return Material(to_messages(system, path, self.speaker.name, host=host), last, budget)
@@ -104,12 +109,95 @@ class Composer:
     async def _budget(self) -> int | None:
         """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
         seen = self.learned.get("context")
-        limit = seen if isinstance(seen, int) else await asyncio.to_thread(context_of, self.services, self.model)
+        told = [size for size in (seen, self.window) if isinstance(size, int)]
+        limit = min(told) if told else await asyncio.to_thread(context_of, self.services, self.model)
         if limit is None:
             return None
-        wished = self.parameters().get("max_tokens")
-        room = wished if isinstance(wished, int) else REPLY_ROOM
+        longest = self.parameters.sent.get("max_tokens")
+        room = longest if isinstance(longest, int) else REPLY_ROOM
         return max(limit - min(room, limit // 4), 256)
+
+
+async def composer_for(
+    services: Services,
+    store: ConversationStore,
+    owner: Persona,
+    speaker: Persona,
+    interaction: Interaction,
+    resolution: Resolution,
+    conversation: Conversation | None = None,
+    now: Mapping[str, object] = NO_PARAMETERS,
+) -> Composer:
+    """The composer for a reply of `speaker` in a conversation of `owner` by the resolved model.
+
+    conversation: None where nothing was said yet; what is set for it is its owner's. now: parameters for now, by our
+    names. Raises StorageError.
+    """
+    model, profile = resolution.model, resolution.profile
+    learned = await learned_about(services, model)
+    here = conversation.parameters if conversation is not None and speaker.name == owner.name else NO_PARAMETERS
+    of_all = interaction_parameters(services, interaction)
+    wishes = wished(of_all, interaction.name, profile, speaker, here, now)
+    return Composer(
+        services,
+        store,
+        owner,
+        speaker,
+        interaction,
+        model,
+        learned,
+        await parameters_for(services, resolution, wishes, learned),
+        notes_for(services, resolution, speaker),
+        profile.context_window if profile is not None else None,
+    )
+
+
+async def parameters_for(
+    services: Services, resolution: Resolution, wishes: Mapping[str, Parameter], learned: Mapping[str, object]
+) -> Parameters:
+    """What of the wishes the resolved model is sent. learned: what was found out about it."""
+    extra = resolution.profile.extra if resolution.profile is not None else NO_PARAMETERS
+    # In a thread: the registry is read.
+    limits = await asyncio.to_thread(_limits, services, resolution.model, wishes, learned)
+    return taken(wishes, limits, str(resolution.model), extra)
+
+
+def notes_for(services: Services, resolution: Resolution, speaker: Persona | None = None) -> tuple[str, ...]:
+    """What the profile, then the persona want the resolved model told."""
+    model, profile = resolution.model, resolution.profile
+    endpoint = services.chooser.endpoints().get(model.provider)
+    names = {model.provider, *((*endpoint.aliases, endpoint.like) if endpoint else ())}
+    if profile is not None:
+        names |= {profile.provider_type, profile.like}
+    written = (profile.prompt_note if profile is not None else None, speaker.prompt_note if speaker else None)
+    found = (note_for(note, names - {""}, model.model) for note in written)
+    return tuple(note for note in found if note)
+
+
+def _limits(
+    services: Services, model: ModelId, wishes: Mapping[str, Parameter], learned: Mapping[str, object]
+) -> Limits:
+    row = registered(services, model)
+    sampling = row.sampling if row is not None else None
+    if sampling is None:
+        _, sampling = abilities_of(like_model(services, model))
+    rejects = learned.get("rejects")
+    refused = refused_by(map(str, rejects) if isinstance(rejects, list) else (), sampling)
+    return Limits(refused | _unsupported(services, model, wishes), row.max_output if row is not None else None)
+
+
+def _unsupported(services: Services, model: ModelId, wishes: Mapping[str, Parameter]) -> frozenset[str]:
+    """What the wire of a provider has no place for."""
+    try:
+        endpoint = services.chooser.endpoints().get(model.provider)
+    except EiError:
+        return frozenset()
+    if endpoint is None or endpoint.wire != "anthropic":
+        return frozenset()
+    from ei.providers.anthropic_messages import unsupported
+
+    values = {name: wish.value for name, wish in wishes.items()}
+    return frozenset(unsupported(ChatRequest(model.model, (), values)))
 
 
 def interaction_parameters(services: Services, interaction: Interaction) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ TRAITS_HEADING = "## Your character"
 PEOPLE_HEADING = "## People on your mind"
 TOPICS_HEADING = "## Topics on your mind"
 TALK_HEADING = "## This conversation"
+NOTES_HEADING = "## Keep in mind"
 
 MESSAGE_TOKENS = 4
 """What the wrapping of one message costs in the chat formats that publish it, in tokens."""
@@ -32,6 +33,7 @@ def system_prompt(
     others: Sequence[Persona] = (),
     guest_of: str = "",
     note: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """The text that a persona speaks from.
 
@@ -40,6 +42,7 @@ def system_prompt(
     now: local time of the person; only its date and part of day are told, so that servers can keep the prompt cached.
     others: personas who also speak in this conversation. guest_of: name of the persona whose conversation it is,
     "" when it is the persona's own. note: one more sentence for this turn alone, placed last.
+    notes: what this model in particular needs to be told, in this order, at the very end.
     """
     name = display_name(persona.name)
     head = [f"You are {name}.", persona.short_description.strip()]
@@ -49,7 +52,25 @@ def system_prompt(
         ranked = sorted((c for c in persona.concepts if c.type == kind), key=_wish, reverse=True)
         blocks.append(_section(heading, (_item(c, wish=kind != "persona") for c in ranked)))
     blocks.append(_section(TALK_HEADING, _talk(name, now, others, display_name(guest_of), note)))
+    told = [text.strip() for text in notes if text.strip()]
+    blocks.append("\n\n".join([NOTES_HEADING, *told]) if told else "")
     return "\n\n".join(block for block in blocks if block)
+
+
+def note_for(written: object, providers: Collection[str], model: str) -> str:
+    """The note that is for a model, "" where none is.
+
+    written: a text, for any model; or texts by name: of its provider, or of its family, which is any part of the
+    model's name. Case does not matter, and the longest name that fits counts. providers: what its provider is called.
+    """
+    if isinstance(written, str):
+        return written
+    if not isinstance(written, Mapping):
+        return ""
+    names, text = {name.casefold() for name in providers}, model.casefold()
+    fitting = [key for key in written if key.casefold() in names or key.casefold() in text]
+    best = max(fitting, key=len, default=None)
+    return "" if best is None else str(written[best])
 
 
 def display_name(name: str) -> str:

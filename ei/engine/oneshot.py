@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from ei.engine.composing import interaction_parameters, learned_about, retry_policy
+from ei.engine.composing import interaction_parameters, learned_about, notes_for, parameters_for, retry_policy
+from ei.engine.parameters import wished
 from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, ProviderError, StorageError
@@ -60,12 +61,19 @@ async def complete(
     """
     learned = await learned_about(services, resolution.model)
     rejected = learned.get("rejects")
+    wishes = wished(interaction_parameters(services, interaction), interaction.name, resolution.profile)
+    parameters = await parameters_for(services, resolution, wishes, learned)
+    for remark in parameters.remarks:
+        progress(remark.text)
+    system = "\n\n".join([system, *notes_for(services, resolution)])
     request = ChatRequest(
         resolution.model.model,
         (ChatMessage("system", (TextPart(system),)), ChatMessage("user", (TextPart(text),))),
-        interaction_parameters(services, interaction),
+        parameters.sent,
         reasoning_first=learned.get("reasoning_first") is True,
+        defaults=parameters.defaults,
         dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
+        extra=parameters.extra,
     )
     answered = await ask_once(services, resolution, request, interaction.name, "draft", progress=progress)
     return answered.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from ei.conversations.store import ConversationStore
@@ -54,6 +54,7 @@ class Session:
         self.request: object | None = None
         self.may_cost_more: Callable[[str], Awaitable[bool]] | None = None
         """Asks the person whether a model may answer that costs more than the one asked for; None: nobody can be."""
+        self._parameters_now: dict[str, dict[str, object]] = {}
         self.known_models: dict[str, tuple[str, ...]] = {}
         self.listed: tuple[str, ...] = ()
         self.last_search: tuple[str, int, str | None] | None = None
@@ -204,6 +205,15 @@ class Session:
     def once(self, reference: object) -> None:
         """Chooses a model for the next reply only."""
         self.answering.next_request = reference
+
+    def parameters_now(self, persona: str) -> Mapping[str, object]:
+        """The parameters that this session alone sets for a persona, by our names."""
+        return self._parameters_now.get(persona, {})
+
+    def set_parameter_now(self, persona: str, name: str, value: object | None) -> None:
+        """Sets one for the rest of this session; None clears it."""
+        mine = {**self.parameters_now(persona), name: value}
+        self._parameters_now[persona] = {key: each for key, each in mine.items() if each is not None}
 
     @property
     def pending_once(self) -> object | None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message, State
 from ei.engine.circuits import circuit_now
-from ei.engine.composing import Composer, learned_about, retry_policy
+from ei.engine.composing import Composer, composer_for, retry_policy
 from ei.engine.context import Fitted
 from ei.engine.events import (
     Event,
@@ -27,6 +27,7 @@ from ei.engine.events import (
     TurnTextWasReasoning,
 )
 from ei.engine.fallback import Fallbacks, left_alone, lets_others_answer
+from ei.engine.parameters import Parameters
 from ei.engine.pricing import runs_here
 from ei.engine.recording import ENDS, LEASE_MS, Recording, Try
 from ei.engine.services import Services, on_database
@@ -207,11 +208,20 @@ class Turn:
     async def _stream(self, message: Message, tried: Try, policy: RetryPolicy) -> None:
         model, reply = tried.resolution.model, self._recording.reply
         plan = self._plan
-        learned = await learned_about(self._services, model)
-        tried.rejected = {str(name) for name in _listed(learned.get("rejects"))}
-        composer = Composer(self._services, plan.store, plan.owner, plan.speaker, plan.interaction, model, learned)
+        composer = await composer_for(
+            self._services,
+            plan.store,
+            plan.owner,
+            plan.speaker,
+            plan.interaction,
+            tried.resolution,
+            plan.conversation,
+            plan.parameters,
+        )
+        tried.rejected = {str(name) for name in _listed(composer.learned.get("rejects"))}
         material = await composer.material(plan.conversation.id, message.id, plan.asked)
         request = await self._request(message, composer)
+        self._tell_remarks(composer.parameters)
         budget = material.budget
         for attempt in range(SHORTENINGS):
             sent = tried.sent = material.fitted(budget)
@@ -257,6 +267,7 @@ class Turn:
                 self._publish(TurnTextWasReasoning(info))
                 self._recording.later(self._learn("reasoning_first", True))
             case Notice(text):
+                self._told.add(text)
                 self._publish(TurnNotice(info, text))
             case Retrying(sentence, seconds, status=status):
                 self._publish(TurnRetrying(info, sentence, seconds))
@@ -291,11 +302,19 @@ class Turn:
         return ChatRequest(
             composer.model.model,
             (),
-            composer.parameters(),
+            composer.parameters.sent,
             plan.speaker.name,
             reasoning_first=composer.learned.get("reasoning_first") is True,
+            defaults=composer.parameters.defaults,
             variant=variant,
+            extra=composer.parameters.extra,
         )
+
+    def _tell_remarks(self, parameters: Parameters) -> None:
+        for remark in parameters.remarks:
+            if remark.text not in self._told:
+                self._told.add(remark.text)
+                self._tell(remark.text)
 
     def _tell_left_out(self, sent: Fitted) -> None:
         if LEFT_OUT in self._told:

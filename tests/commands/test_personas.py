@@ -366,7 +366,7 @@ async def test_the_prompt_is_exactly_what_the_server_receives_but_for_the_new_me
             assert "── user (lena)\nLena said: So it seems." in text
             assert text.splitlines()[-2] == "── user: what you say next"
             size = f"7 messages, about {data['tokens']:,} tokens, {sum(len(t) for _, t in shown):,} characters"
-            assert text.splitlines()[-1] == f"{size}; to local:tiny, temperature 0.4"
+            assert text.splitlines()[-1] == f"{size}; to local:tiny, temperature 0.4 (mike's system.jsonc)"
 
 
 async def test_the_prompt_of_a_fresh_conversation_is_the_personas_alone(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def _told(comparison: Comparison, kept: Kept, letters: Sequence[str]) -> list[Li
         which = "the first complete one" if current.state == "complete" else "the first that has a text"
         out.append(Line(f"None was picked: that of {current.model}, {which}, is in use. /variants shows the others."))
     elif not any(contender.pickable for contender in contenders):
-        out.append(Line("None of them gave a reply. /retry asks again.", "warn"))
+        out.append(Line("None of them gave a reply. /retry --with SPEC asks another model.", "warn"))
     return out
 
 

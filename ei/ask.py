@@ -7,7 +7,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,12 +146,12 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
     return _code(ended, printer)
 
 
-async def _agree(question: str) -> bool:
+async def _agree(question: str, details: Sequence[str]) -> bool:
     return True
 
 
-async def _nobody_agrees(question: str) -> bool:
-    raise NeedsAnswerError(question, "Nobody can be asked here: add --yes to agree.")
+async def _nobody_agrees(question: str, details: Sequence[str]) -> bool:
+    raise NeedsAnswerError(" ".join([*details, question]), "Nobody can be asked here: add --yes to agree.")
 
 
 async def _sit_down(session: Session, question: Question) -> str:

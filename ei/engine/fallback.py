@@ -82,18 +82,15 @@ class Fallbacks:
         after = await asyncio.to_thread(prices_of, self._services, found.model)
         if not costs_more(before, after):
             return True
-        question = (
-            f"{error.sentence} May {found.model} answer instead ({self.origin})? "
-            f"It {_difference(before, after)} {asked.model}."
-        )
+        price = _difference(asked.model, before, after)
         ask = self._plan.may_cost_more
         if ask is None:
-            self._pass_over(
-                str(found.model), f"it {_difference(before, after)} {asked.model}, and nobody can be asked."
-            )
+            self._pass_over(str(found.model), f"it {price}, and nobody can be asked.")
             return False
         try:
-            if await ask(question):
+            if await ask(
+                f"May {found.model} answer instead ({self.origin})?", (error.sentence, f"{found.model} {price}.")
+            ):
                 return True
         except NeedsAnswerError as exc:
             self._unanswered = exc
@@ -127,10 +124,10 @@ def left_alone(model: ModelId, circuit: Circuit) -> LeftAloneError:
     )
 
 
-def _difference(before: Prices, after: Prices) -> str:
+def _difference(asked: ModelId, before: Prices, after: Prices) -> str:
     if after.input is None or after.output is None:
-        return "has no price that is known here and may cost more than"
-    now = f"{dollars(after.input)} in, {dollars(after.output)} out per million tokens"
+        return f"has no price that is known here and may cost more than {asked}"
+    now = f"costs {dollars(after.input)} in, {dollars(after.output)} out per million tokens"
     if before.input is None or before.output is None:
-        return f"costs {now} and may be dearer than"
-    return f"costs more ({now}, not {dollars(before.input)} in, {dollars(before.output)} out) than"
+        return f"{now}; what {asked} costs is not known here"
+    return f"{now}; {asked} costs {dollars(before.input)} in, {dollars(before.output)} out"

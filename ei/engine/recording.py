@@ -235,9 +235,9 @@ class Recording:
 
     async def record(self, tried: Try, message: str, outcome: CallOutcome, error: EiError | None) -> None:
         """Writes the row of the attempt that has ended; one that was never made has none."""
+        measured = await self.measure(tried, error)
         if isinstance(error, LeftAloneError):
             return
-        measured = await self.measure(tried, error)
         status = error.status if isinstance(error, ProviderError) else None
         await self._write(
             self._call(tried, message, outcome, measured, status, type(error).__name__ if error else None)

@@ -52,7 +52,7 @@ class Session:
         self.unread: dict[str, int] = {}
         self.context_tokens: int | None = None
         self.request: object | None = None
-        self.may_cost_more: Callable[[str], Awaitable[bool]] | None = None
+        self.may_cost_more: Callable[[str, Sequence[str]], Awaitable[bool]] | None = None
         """Asks the person whether a model may answer that costs more than the one asked for; None: nobody can be."""
         self._parameters_now: dict[str, dict[str, object]] = {}
         self.known_models: dict[str, tuple[str, ...]] = {}

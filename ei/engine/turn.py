@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, TypeVar
@@ -68,7 +68,7 @@ class TurnPlan:
     the store, given its id-less fields, and returns it. asked: one more text of the person, sent but not stored.
     parameters: what the person set for now (`/set`), by our names. compared: the comparison that it is part of, "";
     blind: whether names are hidden there. may_cost_more: asks the person whether what answers instead may cost more,
-    given one line; None refuses.
+    given a question and a line or two about it; None refuses.
     """
 
     store: ConversationStore
@@ -83,7 +83,7 @@ class TurnPlan:
     parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
     compared: str = ""
     blind: bool = False
-    may_cost_more: Callable[[str], Awaitable[bool]] | None = None
+    may_cost_more: Callable[[str, Sequence[str]], Awaitable[bool]] | None = None
 
 
 class Turn:

@@ -86,6 +86,7 @@ async def _delete_conversation(call: Invocation, store: ConversationStore, conve
     if not await _sure(call, question, found):
         return KEPT
     done = await on(store, store.delete_conversation, conversation.id)
+    await _forget(call, conversation=conversation.id)
     return await _gone(call, "The conversation is deleted.", done)
 
 
@@ -109,7 +110,15 @@ async def _delete_persona(call: Invocation, typed: str) -> Reply:
         await on(session.store, session.store.delete_persona, name)
     if files:
         library.delete(name, archived=True)
+    await _forget(call, persona=name)
     return await _gone(call, f"{name} is gone, with every conversation.", done)
+
+
+async def _forget(call: Invocation, **what: str) -> None:
+    """What was replaced there cannot be taken back any more, and is not remembered."""
+    from ei.engine.replacing import forget
+
+    await call.session.in_thread(forget, call.session.services, **what)
 
 
 async def _quiet(store: ConversationStore, conversation: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ei.commands.base import Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
 from ei.commands.words import plural
-from ei.engine.settings_file import set_setting
 from ei.errors import UsageError
 from ei.models.reference import provider_or_model
 from ei.models.values import Model, dollars, price_text
@@ -37,7 +36,7 @@ async def run_pay(call: Invocation, words: Sequence[str]) -> Reply:
 
 def complete_pay(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
     """Providers that cost something, then models; after `--not` what is allowed."""
-    if words[-1:] == ("--not",) or list(words) == ["--not"]:
+    if list(words) == ["--not"]:
         return [(name, "allowed now") for name in _allowed(session)]
     if words:
         return []
@@ -87,6 +86,8 @@ async def _remove(call: Invocation, name: str, allowed: Sequence[str]) -> Reply:
 
 
 async def _write(session: Session, names: list[str]) -> None:
+    from ei.engine.settings_file import set_setting
+
     await session.in_thread(set_setting, session.services.config, KEY, names)
     session.settings_changed()
 

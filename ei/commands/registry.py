@@ -111,6 +111,7 @@ async def _sync(call: Invocation, words: Sequence[str]) -> Reply:
 async def _show(call: Invocation, words: Sequence[str]) -> Reply:
     import asyncio
 
+    from ei.engine.missing import successors
     from ei.engine.referring import references
 
     session = call.session
@@ -125,12 +126,11 @@ async def _show(call: Invocation, words: Sequence[str]) -> Reply:
     near: list[str] = []
     if not model.active or model.disabled or model.shutdown:
         usable = await session.on_main(services.registry.all, active_only=True)
-        others = [other.id for other in usable if other.chat and other.id != model.id]
-        near = nearest(model.id, [id for id in others if id.startswith(f"{model.provider}:")]) or nearest(
-            model.name, others
-        )
+        elsewhere = nearest(model.name, [other.id for other in usable if other.chat and other.id != model.id])
+        near = [other.id for other in successors(model, usable)] or elsewhere
         if near:
-            items.append(Line(f"Near it: {', '.join(near)}. To change: {call.typed(f'model {near[0]}')}", "dim"))
+            change = f"models replace {model.id} {near[0]}" if used else f"model {near[0]}"
+            items.append(Line(f"Near it: {', '.join(near)}. To change: {call.typed(change)}", "dim"))
     data = as_data(model, speed, where) | {"used_by": list(used), "learned": dict(learned), "near": near}
     return Reply(tuple(items), data)
 

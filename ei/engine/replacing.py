@@ -156,6 +156,25 @@ def undo_replacement(services: Services) -> Done:
     return Done(journal.new, journal.old, tuple(changed), tuple(left))
 
 
+def forget(services: Services, *, persona: str = "", conversation: str = "") -> None:
+    """What was replaced in a persona's file and conversations, or in one conversation, is remembered no longer.
+
+    Reads and writes the database: call it from a thread. Raises StorageError.
+    """
+    journal = _from_data(services.state.get(JOURNAL))
+    if journal is None:
+        return
+
+    def is_gone(place: Place) -> bool:
+        if place.kind == "conversation":
+            return place.name == conversation or not _is_there(services, place.name)
+        return place.kind == "persona" and place.name == persona
+
+    kept = tuple(change for change in journal.changes if not is_gone(change.place))
+    cuts = {file: way_back for file, way_back in journal.cuts.items() if file != ("persona", persona)}
+    services.state.set(JOURNAL, _to_data(replace(journal, changes=kept, cuts=cuts)) if kept else None)
+
+
 # What becomes of one reference.
 
 
@@ -367,6 +386,14 @@ def _at_other_place(
         else:
             done.append(change)
     return done, left
+
+
+def _is_there(services: Services, conversation: str) -> bool:
+    try:
+        services.conversations.get(conversation)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _value_at(text: str, path: jsonc.KeyPath) -> object:

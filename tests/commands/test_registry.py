@@ -136,7 +136,7 @@ async def test_everything_known_of_one_is_shown_with_who_uses_it(tmp_path: Path)
             assert "local:tiny-7b is no longer in the list of local. It is used by EI_LLM_MODEL" in told
             gone = await said(b, "/models show local:tiny-7b")
             assert "state | gone" in gone
-            assert gone.endswith("Near it: local:tiny-8b. To change: /model local:tiny-8b")
+            assert gone.endswith("Near it: local:tiny-8b. To change: /models replace local:tiny-7b local:tiny-8b")
 
 
 async def test_a_model_is_named_by_its_id_an_alias_or_the_only_words_that_fit(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ei.engine.choice import LAST_USED
+from ei.engine.replacing import JOURNAL
 from ei.errors import NeedsAnswerError, UsageError
 from ei.models.values import Model
 from tests.bench_session import Bench, bench, text_of
@@ -243,6 +244,17 @@ async def test_a_chat_that_is_not_saved_is_told_how_to_change(tmp_path: Path) ->
         await b.command(f"/model --once {OLD}")
         reply = await b.command(f"/models replace {OLD} {NEW}", yes=True)
         assert [where for where, _, _ in left(reply.data)] == ["the next reply", "this chat, which is not saved"]
+
+
+async def test_what_is_deleted_leaves_no_trace_of_what_was_replaced_there(tmp_path: Path) -> None:
+    beta(tmp_path)
+    async with bench(tmp_path) as b:
+        await b.say("Hello")
+        await b.command(f"/model --here {OLD}")
+        await b.command(f"/models replace {OLD} {NEW}", yes=True)
+        await b.command("/delete conversation", yes=True)
+        await b.command("/delete persona beta", yes=True)
+        assert b.services.state.get(JOURNAL) is None
 
 
 async def test_nobody_to_ask_means_nothing_is_changed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ei.commands.base import Command, Group, Invocation, Item, Line, Reply, Tabl
 from ei.commands.models import known_references
 from ei.commands.parse import find_command
 from ei.errors import ConfigError, UsageError
-from ei.settings import SETTINGS, Setting, check, settings_text
+from ei.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -216,18 +216,9 @@ async def _set(session: Session, key: str, text: str) -> Reply:
         value = str(model) if isinstance(value, str) else value
     if key == "providers":
         _refuse_keys(value)
-    path = session.services.config.paths.settings
-    keys = tuple(key.split("."))
+    from ei.engine.settings_file import set_setting
 
-    def fits(data: object) -> None:
-        if isinstance(data, dict):
-            check(data, path)
-
-    def change(old: str) -> str:
-        return jsonc.set_value(old or _written_out(session), keys, value, str(path))
-
-    _make_folder(path)
-    await session.in_thread(jsonc.update, path, change, fits)
+    await session.in_thread(set_setting, session.services.config, tuple(key.split(".")), value)
     session.settings_changed()
     config = session.services.config.current()
     back = f"its default again: {_text(setting.default)}" if value is None else _text(_public(key, value))
@@ -251,11 +242,6 @@ def _value(setting: Setting, text: str) -> object:
             shown = "that" if setting.kind in ("object", "profiles") else text  # a key may be in it
             raise UsageError(f"{setting.key} cannot be {shown}.", f"It means: {setting.meaning}") from exc
     return text
-
-
-def _written_out(session: Session) -> str:
-    schemas = session.services.config.paths.schemas
-    return settings_text((schemas / "settings.schema.json").as_uri())
 
 
 def _public(key: str, value: object) -> object:
@@ -286,11 +272,14 @@ def _refuse_keys(providers: object) -> None:
 
 
 def _init(call: Invocation) -> Reply:
-    path = call.session.services.config.paths.settings
+    from ei.engine.settings_file import written_out
+
+    config = call.session.services.config
+    path = config.paths.settings
     if path.exists():
         return Reply.line(f"{path} is there already; it was left as it is.", "warn", str(path))
     _make_folder(path)
-    jsonc.update(path, lambda old: old or _written_out(call.session))
+    jsonc.update(path, lambda old: old or written_out(config))
     return Reply.line(f"Written: {path}", "good", str(path))
 
 

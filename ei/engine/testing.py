@@ -27,6 +27,8 @@ MAX_TOKENS = 4000
 """The longest reply that is waited for: room to think for those that do, and a bound for what it costs."""
 LIKELY_TOKENS = 400
 """Of the three replies together, where a model does not think for long."""
+TOLD = 300
+"""Characters of what came that are told."""
 REFUSALS = frozenset({400, 404, 405, 422, 501})
 """Statuses with which a server that answered before says that it does not take such a request (OpenRouter: 404)."""
 
@@ -159,7 +161,7 @@ def request_for(asked: Asked, model: str, dropped: frozenset[str] = frozenset())
 
 def judged(asked: Asked, answered: Answered) -> Probe:
     """Whether what came is what was asked for."""
-    text = " ".join(answered.text.split())
+    text = one_line(answered.text)
     if asked == "word":
         return Probe(asked, bool(text), text or "no text came", answered=answered)
     if asked == "json":
@@ -175,13 +177,19 @@ def judged(asked: Asked, answered: Answered) -> Probe:
     except (ValueError, RecursionError):
         arguments = None
     fits = isinstance(arguments, dict) and isinstance(arguments.get("city"), str)
-    told = f"{call.name}({' '.join(call.arguments.split())})"
+    told = f"{call.name}({one_line(call.arguments)})"
     return Probe(asked, fits, told if fits else f"arguments that do not fit: {told}", answered=answered)
+
+
+def one_line(text: str) -> str:
+    """As much of what came as a report has room for."""
+    joined = " ".join(text[:TOLD].split())
+    return f"{joined}…" if len(text) > TOLD else joined
 
 
 def misfit(text: str) -> str:
     """What keeps a text from being JSON that fits CITY, in a few words, or ""."""
-    shown = " ".join(text.split())
+    shown = one_line(text)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from ei.models.interactions import REASONING
 from ei.models.reference import ModelId
 from ei.models.values import Model
 from tests.bench_session import Bench, bench
-from tests.wire import Answer, Hang, Request, Scripted, Status, ToolUse, WireServer
+from tests.llama import Llama, started_llama
+from tests.wire import Answer, Hang, Request, Status, ToolUse, WireServer
 from tests.wire import Model as Listed
+from tests.wire_formats import Scripted
 
 PARIS = json.dumps({"name": "Paris", "country": "France", "languages": ["French"], "is_capital": True})
 CALL = ToolUse("weather", '{"city": "Paris"}')
@@ -66,7 +69,7 @@ async def test_a_model_that_can_all_of_it_is_told_and_remembered(tmp_path: Path,
             )
             stored = b.services.registry.get(id)
             assert stored is not None
-            assert stored.capabilities == {"tools", "structured_output"}
+            assert stored.capabilities == frozenset({"tools", "structured_output"})
             change = b.services.registry.log(1)[0]
             assert (change.what, change.before, change.after, change.by) == (
                 "capabilities", "", "structured_output tools", "test",
@@ -105,7 +108,7 @@ async def test_a_server_that_refuses_tools_and_json_does_not_have_them(tmp_path:
             assert found.capabilities == {"structured_output": False, "tools": False}
             stored = b.services.registry.get("local:tiny")
             assert stored is not None
-            assert stored.capabilities == {"vision"}
+            assert stored.capabilities == frozenset({"vision"})
             # A word, a schema, any JSON, a tool: nothing is asked again without what it was asked for.
             assert [sorted({"tools", "response_format"} & chat.body.keys()) for chat in server.chats] == [
                 [], ["response_format"], ["response_format"], ["tools"],
@@ -149,7 +152,7 @@ async def test_a_model_that_answers_in_prose_shows_nothing_and_loses_nothing(tmp
             assert found.capabilities == {}
             stored = b.services.registry.get("local:tiny")
             assert stored is not None
-            assert stored.capabilities == {"tools"}
+            assert stored.capabilities == frozenset({"tools"})
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ async def test_a_later_test_changes_what_an_earlier_one_found(tmp_path: Path) ->
             assert b.services.learned.get("local:tiny")["tested"] == {"structured_output": True, "tools": False}
             stored = b.services.registry.get("local:tiny")
             assert stored is not None
-            assert stored.capabilities == {"structured_output"}
+            assert stored.capabilities == frozenset({"structured_output"})
 
 
 async def test_an_estimate_knows_what_is_free_and_what_nobody_knows(tmp_path: Path) -> None:
@@ -302,3 +305,27 @@ async def test_a_model_that_is_not_there_names_the_nearest(tmp_path: Path) -> No
             with pytest.raises(ProviderError) as caught:
                 await examined(b, "local:tiny-7")
             assert caught.value.hint == "Did you mean tiny-7b?"
+
+
+@pytest.fixture
+def llama() -> Iterator[Llama]:
+    yield from started_llama()
+
+
+@pytest.mark.llama
+@pytest.mark.parametrize("provider", ["local", "anthropic"])
+async def test_a_real_server_whose_model_says_one_thing_only_gives_words_and_the_json_it_is_held_to(
+    tmp_path: Path, llama: Llama, provider: str
+) -> None:
+    async with bench(
+        tmp_path, EI_LLM_BASE_URL=llama.url, EI_ANTHROPIC_BASE_URL=llama.anthropic_url, EI_ANTHROPIC_API_KEY="k"
+    ) as b:
+        found = await examined(b, f"{provider}:tiny")
+        word, held, called = works(found)
+        assert (word, called) == (True, False)
+        assert told(found)[0].startswith("Hello! I am a tiny model made for tests.")
+        assert told(found)[2].startswith("called no tool: Hello! I am a tiny model")
+        # Held to a schema by its server's grammar, this model may or may not find the end of a text.
+        assert found.capabilities == ({"structured_output": True} if held else {})
+        assert not found.estimated
+        assert found.first_token_ms is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from ei.errors import RefusedKeyError, TooLongError
-from ei.messages import ChatRequest, Finished
+from ei.messages import ChatRequest, Finished, ToolSpec
 from ei.providers.anthropic_messages import AnthropicMessages
 from ei.providers.base import Connection
 from ei.providers.endpoints import ANTHROPIC, LOCAL
@@ -64,6 +66,22 @@ async def test_parameters_are_understood(llama: Llama, adapter: Adapter) -> None
     reply = await reply_of(llama, adapter, asks("Hi", max_tokens=3, temperature=0.2, top_p=0.9))
     assert reply.text == "Hello! I am"
     assert reply.finished == Finished("length", "tiny")
+
+
+async def test_json_that_fits_a_schema_is_what_the_server_lets_through(llama: Llama) -> None:
+    cities = {"enum": ["Paris", "Oslo"]}
+    schema = {"type": "object", "properties": {"city": cities}, "required": ["city"], "additionalProperties": False}
+    reply = await reply_of(llama, OpenAIChat, replace(asks("Hi", max_tokens=200), schema=schema))
+    assert reply.error is None
+    assert json.loads(reply.text)["city"] in cities["enum"]
+
+
+@both
+async def test_tools_are_understood_also_by_a_model_that_calls_none(llama: Llama, adapter: Adapter) -> None:
+    weather = ToolSpec("weather", "Tells the weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+    reply = await reply_of(llama, adapter, replace(asks("Hi"), tools=(weather,)))
+    assert (reply.text, reply.calls, reply.error) == (ANSWER, [], None)
+    assert reply.finished == Finished("stop", "tiny")
 
 
 @both

@@ -250,7 +250,7 @@ async def test_the_answer_that_fits_the_schema_is_the_text(server: WireServer, a
         return Answer(text) if "response_format" in request.body else Answer(tools=[ToolUse("reply", text)])
 
     for ignore in (False, True):
-        server.script(lambda request, ignore=ignore: replace(answer(request), ignore_stream=ignore))  # type: ignore[misc]
+        server.script(lambda request, ignore=ignore: replace(answer(request), ignore_stream=ignore))
         reply = await reply_of(server, adapter, SHAPED)
         assert (json.loads(reply.text), reply.calls) == ({"city": "Paris 🙂"}, [])
         assert reply.finished is not None

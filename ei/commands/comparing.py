@@ -10,7 +10,7 @@ from ei.commands.base import Column, Command, Document, Invocation, Item, Line, 
 from ei.commands.models import known_references
 from ei.commands.parse import reference_of
 from ei.commands.words import money, plural, tokens
-from ei.errors import EiError, ProviderError, UsageError
+from ei.errors import CancelledError, EiError, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from ei.engine.comparing import Comparison, Contender, Kept
@@ -41,6 +41,8 @@ async def run_compare(call: Invocation) -> Reply:
         else:
             with call.ui.progress(f"Asking {plural(len(comparison.contenders), 'model')}"):
                 await comparison.ended()
+    except CancelledError:
+        pass  # left without a pick
     except BaseException:
         await comparison.keep(None)  # what came stays
         raise

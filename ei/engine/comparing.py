@@ -452,6 +452,8 @@ async def compare(
         await comparison.placed()
         await session.moved()
     except EiError:
+        comparison.stop()
+        await comparison.ended()
         await session.answering.release(session.store, conversation.id, None)
         raise
     return comparison

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
+from typing import Any
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -27,6 +28,8 @@ LEAST = 30
 """Cells that a column has at least; where there are fewer, they stand one below the other."""
 GAP = " │ "
 DRAW_SECONDS = 0.05
+AT_ONCE = 24_000
+"""Characters that are laid out for one drawing, so that keys are answered meanwhile, also after a resize."""
 FACT_ROWS = 2
 NARROW = 40
 """Cells below which facts may need all their rows, which are kept free then, so that nothing jumps."""
@@ -42,6 +45,7 @@ class Reply:
     def __init__(self, column: Column, number: int, theme: Theme) -> None:
         self.column = column
         self.top = 0
+        self.behind = False
         self._number = number
         self._theme = theme
         self._width = 0
@@ -51,8 +55,11 @@ class Reply:
         self._rows: list[str] = []
         self._tail: list[str] = []
 
-    def take(self, width: int) -> None:
-        """Lays out what came since the last time; all of it where the width is another one."""
+    def take(self, width: int, most: int) -> None:
+        """Lays out what came since the last time, from the beginning where the width is another one.
+
+        most: about how many characters now; what is left over is for the next time (`behind`).
+        """
         column = self.column
         if width != self._width or column.restarts != self._restarts:
             self._width, self._restarts = width, column.restarts
@@ -61,10 +68,14 @@ class Reply:
         over = column.state in _OVER
         pieces = column.pieces
         if self._stream is not None:
-            if len(pieces) > self._taken:
-                self._rows += self._stream.feed("".join(pieces[self._taken :]))
-                self._taken = len(pieces)
-            if over:
+            begin, size = self._taken, 0
+            while self._taken < len(pieces) and size < most:
+                size += len(pieces[self._taken])
+                self._taken += 1
+            if self._taken > begin:
+                self._rows += self._stream.feed("".join(pieces[begin : self._taken]))
+            self.behind = self._taken < len(pieces)
+            if over and not self.behind:
                 self._rows += self._stream.finish()
                 self._stream = None
         self._tail = self._stream.tail() if self._stream is not None and self._taken else []
@@ -151,6 +162,11 @@ class Board(UIControl):
                 reply.top = max(0, min(reply.top + by, len(reply) - self._body))
 
     @property
+    def behind(self) -> bool:
+        """Whether there is text that was not laid out yet."""
+        return any(reply.behind for reply in self.replies)
+
+    @property
     def page(self) -> int:
         """How many rows a page has, but for one that is seen again."""
         return max((self._height if self.stacked else self._body) - 1, 1)
@@ -167,8 +183,9 @@ class Board(UIControl):
         self._body = max(height - len(heads[0]) - 1, 1)
         columns: list[list[str]] = []
         for index, reply in enumerate(self.replies):
-            reply.take(room)
-            reply.top = max(0, min(reply.top, len(reply) - self._body))
+            reply.take(room, AT_ONCE // len(self.replies))
+            if not reply.behind:
+                reply.top = max(0, min(reply.top, len(reply) - self._body))
             body = _filled(reply.rows(reply.top, self._body), self._body)
             if (below := len(reply) - reply.top - self._body) > 0:
                 body[-1] = theme.paint(f"↓ {below + 1:,} more", "marker")
@@ -182,7 +199,7 @@ class Board(UIControl):
     def _below_each_other(self, width: int, height: int) -> list[str]:
         heads: list[list[str]] = []
         for index, reply in enumerate(self.replies):
-            reply.take(width)
+            reply.take(width, AT_ONCE // len(self.replies))
             style = "marker" if index == self.marked else "rule"
             rule = self._theme.paint(("━" if index == self.marked else "─") * width, style)
             heads.append([*reply.name(width, marked=index == self.marked), *reply.facts(width), rule])
@@ -240,13 +257,14 @@ def comparison(device: Device, comparing: Comparing, theme: Theme) -> Applicatio
     view.columns = lambda: app.output.get_size().columns
 
     async def draw() -> None:
-        while comparing.running:
+        moves = True
+        while True:
+            before, moves = moves, comparing.running or view.board.behind or view.hinting
+            if before or moves:
+                app.invalidate()
             await asyncio.sleep(DRAW_SECONDS)
-            app.invalidate()
-        await asyncio.sleep(_HINT_SECONDS)
-        app.invalidate()
 
-    app.pre_run_callables.append(lambda: _begin(app, draw))
+    app.pre_run_callables.append(lambda: _begin(app, draw()))
     return app
 
 
@@ -269,7 +287,7 @@ class _View:
 
     def foot(self) -> StyleAndTextTuples:
         width = self.columns()
-        if monotonic() < self._hint_until:
+        if self.hinting:
             return [("class:hint", clip(self._hint, width))]
         running = self.comparing.running
         forms = (
@@ -284,6 +302,11 @@ class _View:
             shown = [form for form in shown if form != spare[0]]
             spare.pop(0)
         return [("class:pager.keys", clip(" · ".join(shown), width))]
+
+    @property
+    def hinting(self) -> bool:
+        """Whether a hint is shown, which goes away by itself."""
+        return monotonic() < self._hint_until
 
     def hint(self, text: str) -> None:
         self._hint, self._hint_until = text, monotonic() + _HINT_SECONDS
@@ -300,8 +323,8 @@ class _View:
             self.hint(f"{index + 1} is not done yet: wait, or stop it with Ctrl-C.")
 
 
-def _begin(app: Application[int | None], draw: Callable[[], object]) -> None:
-    app.create_background_task(draw())  # type: ignore[arg-type]
+def _begin(app: Application[int | None], work: Coroutine[Any, Any, None]) -> None:
+    app.create_background_task(work)
 
 
 def _bindings(view: _View) -> KeyBindings:

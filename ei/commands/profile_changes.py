@@ -122,7 +122,7 @@ async def _asked(call: Invocation, id: str, row: dict[str, object]) -> tuple[str
         raise UsageError("No profile was made.", f"{call.typed('profile new')} begins again.")
     kind = OWN_ADDRESSES.get(key)
     named = kind is None
-    endpoint = chooser.endpoints()[key] if named else None
+    endpoint = chooser.endpoints().get(key)
     example = (endpoint.example if endpoint else "") or "my-model"
     model = await _until_right(call, f"Which model, for example {example}?", "", _needed)
     row["model"] = f"{key}:{model}" if named else model

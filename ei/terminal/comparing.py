@@ -274,6 +274,7 @@ class _View:
     def __init__(self, comparing: Comparing, theme: Theme) -> None:
         self.comparing = comparing
         self.board = Board(comparing, theme)
+        self._theme = theme
         self.columns: Callable[[], int] = lambda: 80
         self._hint = ""
         self._hint_until = 0.0
@@ -283,12 +284,12 @@ class _View:
         over = sum(column.state in _OVER for column in self.comparing.columns)
         told = f"{over} of {count} done" if over < count else f"{count} replies"
         title = clip(safe(self.comparing.title), max(self.columns() - cell_width(told) - 3, 1))
-        return [("class:pager.title", title), ("class:pager.keys", f" · {told}")]
+        return [*fragments(self._theme.paint(title, "title") + self._theme.paint(f" · {told}", "meta"))]
 
     def foot(self) -> StyleAndTextTuples:
         width = self.columns()
         if self.hinting:
-            return [("class:hint", clip(self._hint, width))]
+            return [*fragments(self._theme.paint(clip(self._hint, width), "warn"))]
         running = self.comparing.running
         forms = (
             ("←→ marks", f"Enter or 1-{len(self.comparing.columns)} picks", "↑↓ scroll", "space b all")
@@ -301,7 +302,7 @@ class _View:
         while len(" · ".join(shown)) > width and spare:
             shown = [form for form in shown if form != spare[0]]
             spare.pop(0)
-        return [("class:pager.keys", clip(" · ".join(shown), width))]
+        return [*fragments(self._theme.paint(clip(" · ".join(shown), width), "meta"))]
 
     @property
     def hinting(self) -> bool:

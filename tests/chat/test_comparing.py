@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.chat.homes import Home, ask, say, shown
+from tests.drive import Terminal
 from tests.wire import Answer, Hang, Status, WireServer
 
 SPECS = "local:one groq:two openai:three"
@@ -159,3 +161,39 @@ def test_what_a_model_sends_is_harmless_and_a_long_reply_is_scrolled(
         t.wait_for("evil")
         t.press("escape")
         t.wait_for("that of local:one, the first complete one, is in use.")
+
+
+def test_a_terminal_of_lines_shows_them_one_after_the_other_and_asks_for_a_number(comparing: Home) -> None:
+    with comparing.ei(TERM="dumb") as t:
+        say(t, f"/compare {SPECS} -- Which one?")
+        t.wait_for("── 3  openai:three ──")
+        t.wait_for("Number to go on with, empty to leave:")
+        say(t, "2")
+        t.wait_for("kept groq:two over local:one, openai:three")
+
+
+def test_at_a_shell_one_is_picked_by_its_number(comparing: Home) -> None:
+    command = [sys.executable, "-m", "ei", "compare", *SPECS.split(), "--", "Which one?"]
+    with Terminal(command, 100, 30, comparing.environment(), comparing.path) as t:
+        t.wait_for("Number or name, empty to leave:", 20)
+        assert shown(t, "── groq:two ──")
+        say(t, "openai:three")
+        assert t.wait_exit() == 0
+        assert shown(t, "kept openai:three over local:one, groq:two")
+    assert [text for role, _, _, text in comparing.messages() if role == "user"] == ["Which one?"]
+
+
+def test_where_it_is_killed_meanwhile_the_reply_that_was_there_is_current_and_what_came_is_kept(
+    comparing: Home, servers: tuple[WireServer, WireServer, WireServer]
+) -> None:
+    with comparing.ei() as t:
+        ask(t, "Which one?")
+        servers[1].always(Hang("A second ans"))
+        servers[2].always(Hang("A third ans"))
+        say(t, "/compare groq:two openai:three")
+        t.wait_for("A third ans")
+        t.wait_for(lambda _: [text for *_, text in comparing.messages()][2:] == ["A second ans", "A third ans"])
+        t.kill()
+    with comparing.ei() as t:
+        assert shown(t, "The first answer.")
+        assert not shown(t, "A third ans")

@@ -148,6 +148,9 @@ async def _warnings(session: Session, new: object, target: Reference) -> list[st
         out.append(f"{target.provider} is not ready: {connection.key_problem or connection.problem or 'no API key'}.")
     models = await session.on_main(services.registry.all)
     model = next((model for model in models if model.id == str(target)), None)
+    same = [other.id for other in models if other.name == new]
+    if same and str(target) not in same:
+        out.append(f"{new} alone means {target}. Did you mean {same[0]}?")
     of_provider = [other.name for other in models if other.provider == target.provider and other.active]
     if model is not None and not model.active:
         out.append(f"{target} is no longer in the list of {target.provider}.")

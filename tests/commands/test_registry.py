@@ -276,6 +276,16 @@ async def test_words_are_completed(tmp_path: Path) -> None:
         assert [word for word, _ in complete_models(b.session, [""])][:3] == ["sync", "show", "add"]
         assert complete_models(b.session, ["show", "g"]) == [("openai:gpt-5.1", "")]
         assert [word for word, _ in complete_models(b.session, ["tier", "m", ""])][-2:] == ["premium", "auto"]
+        await with_models(b, Model("openai", "gpt-5.2"))
+        await b.command("/model openai:gpt-5.1")
+        assert complete_models(b.session, ["replace", ""]) == [
+            ("openai:gpt-5.1", "used by ei"),
+            ("--undo", "take it back"),
+        ]
+        assert complete_models(b.session, ["replace", "openai:gpt-5.1", ""]) == [("openai:gpt-5.2", "smart")]
+        await b.command("/models pay groq")
+        assert complete_models(b.session, ["pay", "--not", ""]) == [("groq", "allowed now")]
+        assert ("openai:gpt-5.1", "") in complete_models(b.session, ["pay", ""])
 
 
 def test_a_shell_gets_text_or_one_json_value(tmp_path: Path) -> None:

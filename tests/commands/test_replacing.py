@@ -225,6 +225,8 @@ async def test_what_is_odd_about_the_new_one_is_said_and_what_means_nothing_is_r
         told = text_of(b.ui.shown[-1])
         assert "openai is not ready: no API key." in told
         assert "openai does not list gpt-5. Did you mean openai:gpt-5.1?" in told
+        await b.command(f"/models replace {OLD} gpt-5.1")
+        assert f"gpt-5.1 alone means local:gpt-5.1. Did you mean {NEW}?" in text_of(b.ui.shown[-1])
         assert await refused(b, f"/models replace {OLD} profile:nobody") == (
             'There is no profile "nobody". There are none yet: /profile new'
         )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ei.commands import archive, comparing, conversation, info, models, personas, profiles, program, registry, stats
+from ei.commands import (
+    archive,
+    comparing,
+    conversation,
+    info,
+    models,
+    parameters,
+    personas,
+    profiles,
+    program,
+    registry,
+    stats,
+)
 from ei.commands.base import Command
 
 
@@ -13,6 +25,7 @@ def all_commands() -> tuple[Command, ...]:
         personas.PROMPT,
         models.MODEL,
         registry.MODELS,
+        parameters.SET,
         profiles.PROFILE,
         stats.STATS,
         *conversation.COMMANDS,

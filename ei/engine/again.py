@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
 from ei.conversations.writing import Extra
-from ei.engine.composing import composer_for
+from ei.engine.composing import Composer, composer_for
 from ei.engine.parameters import Parameters
 from ei.errors import UsageError
 from ei.messages import ChatMessage, Role, TextPart
@@ -113,22 +113,27 @@ async def last_of(session: Session, role: Role | None) -> Message:
 async def preview(session: Session) -> Preview:
     """What the persona in front would be sent for the next message, but for that message."""
     await session.refresh()
-    persona, conversation = session.persona, session.conversation
-    found = await session.resolution(request=session.pending_once)
-    composer = await composer_for(
+    conversation = session.conversation
+    composer = await composer_in_front(session)
+    material = await composer.material(conversation.id if conversation else None)
+    sent = material.fitted(material.budget)
+    characters = sum(len(message.text) for message in sent.messages)
+    return Preview(sent.messages, sent.tokens, characters, sent.left_out, str(composer.model), composer.parameters)
+
+
+async def composer_in_front(session: Session) -> Composer:
+    """Who builds what the persona in front would be sent next. Raises UsageError where no model is meant."""
+    persona = session.persona
+    return await composer_for(
         session.services,
         session.store,
         persona,
         persona,
         REASONING,
-        found,
-        conversation,
+        await session.resolution(request=session.pending_once),
+        session.conversation,
         session.parameters_now(persona.name),
     )
-    material = await composer.material(conversation.id if conversation else None)
-    sent = material.fitted(material.budget)
-    characters = sum(len(message.text) for message in sent.messages)
-    return Preview(sent.messages, sent.tokens, characters, sent.left_out, str(found.model), composer.parameters)
 
 
 async def idle(session: Session) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message
 from ei.engine.context import Fitted, fit, note_for, system_prompt, to_messages, tokens_of
-from ei.engine.parameters import Limits, Parameter, Parameters, refused_by, taken, wished
+from ei.engine.parameters import NAMES, Limits, Parameter, Parameters, refused_by, taken, wished
 from ei.engine.pricing import context_of, like_model, registered, runs_here
 from ei.engine.services import Services, on_database
 from ei.errors import EiError
@@ -187,7 +187,7 @@ def _limits(
 
 
 def _unsupported(services: Services, model: ModelId, wishes: Mapping[str, Parameter]) -> frozenset[str]:
-    """What the wire of a provider has no place for."""
+    """What the wire of a provider has no place for, alone or beside the rest."""
     try:
         endpoint = services.chooser.endpoints().get(model.provider)
     except EiError:
@@ -196,8 +196,9 @@ def _unsupported(services: Services, model: ModelId, wishes: Mapping[str, Parame
         return frozenset()
     from ei.providers.anthropic_messages import unsupported
 
-    values = {name: wish.value for name, wish in wishes.items()}
-    return frozenset(unsupported(ChatRequest(model.model, (), values)))
+    each: list[Mapping[str, object]] = [{name: 1} for name in NAMES]
+    together = {name: wish.value for name, wish in wishes.items()}
+    return frozenset(name for values in (*each, together) for name in unsupported(ChatRequest(model.model, (), values)))
 
 
 def interaction_parameters(services: Services, interaction: Interaction) -> dict[str, object]:

@@ -13,6 +13,8 @@ SAMPLING = frozenset({"temperature", "top_p"})
 """What a model that has no sampling does not take."""
 NAMES = ("temperature", "top_p", "max_tokens", "seed", "stop", "reasoning_effort")
 """Every parameter that has a name of ours, as `messages.ChatRequest` tells them."""
+HERE, NOW = "this conversation", "for now"
+"""Places where a parameter is written, in words."""
 NAMES_OF_LENGTH = frozenset({"max_tokens", "max_completion_tokens"})
 """How servers call the longest reply: a model that rejected one of these names takes the other."""
 
@@ -51,7 +53,8 @@ class Parameters:
     """What a request carries.
 
     wished: what was written, whether or not it is sent. sent: by our names. defaults: of those the ones nobody chose.
-    extra: fields of the body as they are. remarks: what a person chose and the model does not take.
+    extra: fields of the body as they are. remarks: what a person chose and the model does not take. limits: what it
+    takes.
     """
 
     wished: Mapping[str, Parameter]
@@ -59,6 +62,7 @@ class Parameters:
     defaults: frozenset[str] = frozenset()
     extra: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS)
     remarks: tuple[Remark, ...] = ()
+    limits: Limits = Limits()
 
 
 def wished(
@@ -82,8 +86,8 @@ def wished(
         (f"interactions.{interaction_name} in settings.jsonc", interaction, True),
         (from_profile, {name: own[name] for name in own if name not in usual}, True),
         (f"{persona.name}'s system.jsonc" if persona else "", persona.parameters if persona else NO_PARAMETERS, True),
-        ("this conversation", here, True),
-        ("for now", now, True),
+        (HERE, here, True),
+        (NOW, now, True),
     )
     return {
         name: Parameter(name, value, where, chosen)
@@ -115,7 +119,7 @@ def taken(
         if remark and parameter.chosen:
             remarks.append(Remark(name, remark))
     defaults = frozenset(name for name in sent if not wished[name].chosen)
-    return Parameters(wished, sent, defaults, extra, tuple(remarks))
+    return Parameters(wished, sent, defaults, extra, tuple(remarks), limits)
 
 
 def refused_by(rejects: Iterable[str], sampling: bool | None) -> frozenset[str]:

@@ -119,6 +119,8 @@ def plan_import(found: Mapping[str, object], settings: Mapping[str, object], nam
     profiles = []
     for id, row in rows.items():
         old = here.get(id)
+        if old is None and not row.get("model"):
+            raise ConfigError(f"{name}: llm_profiles.{id} has no model.", MEND)
         fields = tuple(_changes(old or {}, row))
         profiles.append(Imported(id, "new" if old is None else "changed" if fields else "same", fields))
     before = settings.get("llm_config")

@@ -116,7 +116,7 @@ async def _delete_persona(call: Invocation, typed: str) -> Reply:
 
 async def _forget(call: Invocation, **what: str) -> None:
     """What was replaced there cannot be taken back any more, and is not remembered."""
-    from ei.engine.replacing import forget
+    from ei.engine.replaced import forget
 
     await call.session.in_thread(forget, call.session.services, **what)
 

@@ -14,7 +14,8 @@ from ei.models.interactions import REASONING
 from ei.models.reference import ModelId, Reference, nearest, parse, suspicion, written_form
 
 if TYPE_CHECKING:
-    from ei.engine.replacing import Change, Done, Left, Plan
+    from ei.engine.replaced import Change
+    from ei.engine.replacing import Done, Left, Plan
     from ei.engine.session import Session
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from ei import jsonc
 from ei.config import Config
 from ei.engine.choice import ModelChooser
-from ei.engine.referring import Place, Referrer, meanings, profile_id, referrers
+from ei.engine.referring import Referrer, meanings, profile_id, referrers
+from ei.engine.replaced import Change, Cut, Journal, last, remember
 from ei.engine.services import Services
 from ei.engine.settings_file import change_settings
 from ei.errors import EiError, NotFoundError, UsageError
@@ -26,22 +27,6 @@ from ei.models.reference import (
     parse,
     written_form,
 )
-
-JOURNAL = "last_replacement"
-"""The name under which the last replacement is remembered, so that it can be taken back."""
-
-Cut = tuple[int, str, str]
-"""One change of a text: where (characters from its beginning), what was there, what is there now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One reference that is to be changed. before, after: the values at place (of an object perhaps one inside)."""
-
-    where: str
-    place: Place
-    before: object
-    after: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +56,6 @@ class Done:
     new: str
     changed: tuple[Change, ...]
     left: tuple[Left, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Journal:
-    """What the last replacement did. cuts: by file, the hash of its text afterwards and the way back."""
-
-    old: str
-    new: str
-    changes: tuple[Change, ...]
-    cuts: Mapping[tuple[str, str], tuple[str, tuple[Cut, ...]]]
 
 
 def plan_replacement(services: Services, old: Reference, new: object) -> Plan:
@@ -115,9 +90,9 @@ def carry_out(services: Services, plan: Plan) -> Done:
     What was edited since the plan was made, and what stands in a file that cannot be written, is left and told.
     Writes files and the database: call it from a thread. Raises StorageError.
     """
-    before = services.state.get(JOURNAL)
+    before = last(services)
     # Remembered first: what is cut short by a crash can be taken back, too.
-    services.state.set(JOURNAL, _to_data(_Journal(plan.old, plan.new, plan.changes, {})))
+    remember(services, Journal(plan.old, plan.new, plan.changes, {}))
     changed: list[Change] = []
     left: list[Left] = []
     cuts: dict[tuple[str, str], tuple[str, tuple[Cut, ...]]] = {}
@@ -127,8 +102,7 @@ def carry_out(services: Services, plan: Plan) -> Done:
         left += stayed
         if way_back is not None:
             cuts[file] = way_back
-    journal = _Journal(plan.old, plan.new, tuple(changed), cuts)
-    services.state.set(JOURNAL, _to_data(journal) if changed else before)
+    remember(services, Journal(plan.old, plan.new, tuple(changed), cuts) if changed else before)
     return Done(plan.old, plan.new, tuple(changed), (*left, *plan.left))
 
 
@@ -138,7 +112,7 @@ def undo_replacement(services: Services) -> Done:
 
     Writes files and the database: call it from a thread. Raises UsageError where there is none, StorageError.
     """
-    journal = _from_data(services.state.get(JOURNAL))
+    journal = last(services)
     if journal is None:
         raise UsageError("There is no replacement to take back.", "/models replace OLD NEW makes one.")
     changed: list[Change] = []
@@ -151,28 +125,8 @@ def undo_replacement(services: Services) -> Done:
         left += stayed
         again += changes if failed else []
     # What could not be written now can be tried again; what was edited since is the person's.
-    rest = _Journal(journal.old, journal.new, tuple(again), journal.cuts)
-    services.state.set(JOURNAL, _to_data(rest) if again else None)
+    remember(services, replace(journal, changes=tuple(again)))
     return Done(journal.new, journal.old, tuple(changed), tuple(left))
-
-
-def forget(services: Services, *, persona: str = "", conversation: str = "") -> None:
-    """What was replaced in a persona's file and conversations, or in one conversation, is remembered no longer.
-
-    Reads and writes the database: call it from a thread. Raises StorageError.
-    """
-    journal = _from_data(services.state.get(JOURNAL))
-    if journal is None:
-        return
-
-    def is_gone(place: Place) -> bool:
-        if place.kind == "conversation":
-            return place.name == conversation or not _is_there(services, place.name)
-        return place.kind == "persona" and place.name == persona
-
-    kept = tuple(change for change in journal.changes if not is_gone(change.place))
-    cuts = {file: way_back for file, way_back in journal.cuts.items() if file != ("persona", persona)}
-    services.state.set(JOURNAL, _to_data(replace(journal, changes=kept, cuts=cuts)) if kept else None)
 
 
 # What becomes of one reference.
@@ -388,14 +342,6 @@ def _at_other_place(
     return done, left
 
 
-def _is_there(services: Services, conversation: str) -> bool:
-    try:
-        services.conversations.get(conversation)
-    except NotFoundError:
-        return False
-    return True
-
-
 def _value_at(text: str, path: jsonc.KeyPath) -> object:
     try:
         return _at(jsonc.loads(text), path)
@@ -434,40 +380,3 @@ def _cut(before: str, after: str) -> tuple[str, Cut]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-# The journal as JSON.
-
-
-def _to_data(journal: _Journal) -> dict[str, object]:
-    return {
-        "old": journal.old,
-        "new": journal.new,
-        "changes": [
-            {
-                "where": change.where,
-                "kind": change.place.kind,
-                "name": change.place.name,
-                "path": list(change.place.path),
-                "before": change.before,
-                "after": change.after,
-            }
-            for change in journal.changes
-        ],
-        "cuts": [[*file, digest, list(cuts)] for file, (digest, cuts) in journal.cuts.items()],
-    }
-
-
-def _from_data(data: object) -> _Journal | None:
-    """None for what is none; nobody but this module writes it."""
-    if not isinstance(data, Mapping):
-        return None
-    changes = tuple(
-        Change(row["where"], Place(row["kind"], row["name"], tuple(row["path"])), row["before"], row["after"])
-        for row in data["changes"]
-    )
-    cuts = {
-        (kind, name): (digest, tuple((at, was, now) for at, was, now in rows))
-        for kind, name, digest, rows in data["cuts"]
-    }
-    return _Journal(data["old"], data["new"], changes, cuts)

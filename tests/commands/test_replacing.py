@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ei.engine.choice import LAST_USED
-from ei.engine.replacing import JOURNAL
+from ei.engine.replaced import JOURNAL
 from ei.errors import NeedsAnswerError, UsageError
 from ei.models.values import Model
 from tests.bench_session import Bench, bench, text_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from ei.usage.values import rate
 Asked = Literal["word", "json", "tool"]
 ASKED: tuple[Asked, ...] = ("word", "json", "tool")
 
-MAX_TOKENS = 4000
+MAX_TOKENS = 2000
 """The longest reply that is waited for: room to think for those that do, and a bound for what it costs."""
 LIKELY_TOKENS = 400
 """Of the three replies together, where a model does not think for long."""
@@ -119,6 +120,8 @@ async def examine(
     """
     model = resolution.model
     dropped = await _dropped(services, model)
+    # Else the first token seems to take as long as the SDK's import.
+    await asyncio.to_thread(services.providers.warm, model.provider)
     probes: list[Probe] = []
     for asked in ASKED:
         if asked != "word" and _by_rules(services, model):

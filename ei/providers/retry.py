@@ -99,7 +99,7 @@ def is_lost(parameter: str, request: ChatRequest) -> bool:
 
 
 def chosen(parameter: str, request: ChatRequest) -> bool:
-    if request.extra.get(parameter) is not None:
+    if request.extra.get(parameter) is not None or (parameter == "tools" and request.tools):
         return True
     return request.parameters.get(parameter) is not None and parameter not in request.defaults
 

@@ -307,7 +307,7 @@ async def test_a_model_that_is_not_there_names_the_nearest(tmp_path: Path) -> No
             assert caught.value.hint == "Did you mean tiny-7b?"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def llama() -> Iterator[Llama]:
     yield from started_llama()
 

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from ei.app import build, open_session
-from ei.commands.base import Choice, Comparing, Document, Invocation, Line, Page, Progress, Reply, Table
+from ei.commands.base import (
+    Choice,
+    Chosen,
+    Comparing,
+    Document,
+    Invocation,
+    Line,
+    Offer,
+    Page,
+    Progress,
+    Reply,
+    Table,
+)
 from ei.commands.parse import Use, parse_line, words_of
 from ei.commands.table import all_commands
 from ei.config import ConfigFile
@@ -36,13 +48,14 @@ class ScriptedUi:
 
     yes: list[bool] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    keys: list[str | None] = field(default_factory=list)
+    keys: list[str | Chosen | None] = field(default_factory=list)
     edits: list[str | None] = field(default_factory=list)
     chosen: list[int | None] = field(default_factory=list)
     picked: list[int | None] = field(default_factory=list)
     compared: list[Comparing] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     offered: list[Sequence[Choice]] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
     pages: list[Sequence[Page]] = field(default_factory=list)
     shown: list[Reply] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
@@ -65,7 +78,15 @@ class ScriptedUi:
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         self.offered.append(choices)
-        return self._take(title, self.keys)
+        taken = self._take(title, self.keys)
+        return taken.key if isinstance(taken, Chosen) else taken
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """A key alone was chosen by Enter."""
+        self.offers.append(offer)
+        self.offered.append(offer.choices)
+        taken = self._take(offer.title, self.keys)
+        return Chosen(taken) if isinstance(taken, str) else taken
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         return self._take(text, self.edits)

@@ -73,6 +73,58 @@ class Choice:
     group: str = ""
     dimmed: str = ""
     """Why it cannot be chosen now, or ""."""
+    cells: tuple[str, ...] = ()
+    """What stands under the headings of its offer, in place of the detail."""
+    words: str = ""
+    """It is found by these, too; they are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column of a picker beside the labels.
+
+    spare: where the window is narrow, the highest is left out first. right: aligned so. legend: what its letters
+    mean, shown at the bottom as long as the column is.
+    """
+
+    name: str
+    spare: int = 0
+    right: bool = False
+    legend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Another key of a picker that chooses, beside Enter. letter: pressed with Ctrl. label: what it is for."""
+
+    name: str
+    letter: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a picker shows. current: the key of the row in use. query: words by which it is narrowed from the start.
+
+    enter: what Enter is for. facts: a line that says all of a row, by its key, while it is the one to be chosen.
+    """
+
+    title: str
+    choices: Sequence[Choice]
+    current: str = ""
+    query: str = ""
+    headings: tuple[Heading, ...] = ()
+    enter: str = "chooses"
+    ways: tuple[Way, ...] = ()
+    facts: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The key of a row, and the name of the way in which it was chosen, "" for Enter."""
+
+    key: str
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +209,10 @@ class Ui(Protocol):
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         """The key of the row chosen, None when the person left."""
+        ...
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """As `choose`, from rows with columns and in more ways than one."""
         ...
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:

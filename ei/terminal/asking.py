@@ -8,8 +8,9 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 
-from ei.commands.base import Choice, Comparing, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Offer, Reply
 from ei.errors import CancelledError
+from ei.terminal.numbered import Numbered
 from ei.terminal.plain import PlainUi
 from ei.terminal.safe import safe
 
@@ -53,14 +54,18 @@ class AskingUi(PlainUi):
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         """A numbered list; a number, a key or a label chooses, an empty line leaves."""
-        rows = [f"{n:>3}  {_row(choice)}{'  (now)' * (choice.key == current)}" for n, choice in enumerate(choices, 1)]
-        _say("\n".join([title, *rows]) + "\n")
-        while answer := _line("Number or name, empty to leave: "):
-            if answer.isdecimal() and 0 < int(answer) <= len(choices):
-                return choices[int(answer) - 1].key
-            for choice in choices:
-                if answer in (choice.key, choice.label):
-                    return choice.key
+        chosen = await self.pick(Offer(title, choices, current))
+        return None if chosen is None else chosen.key
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """The same, narrowed by words; the name of a way behind the number chooses in that way."""
+        listed = Numbered(offer)
+        _say("\n".join(listed.rows()) + "\n")
+        while answer := _line(f"{listed.prompt} "):
+            chosen = listed.answer(answer)
+            if chosen is not None:
+                return chosen
+            _say("\n".join(listed.rows()) + "\n")
         return None
 
     async def compare(self, comparing: Comparing) -> int | None:
@@ -77,10 +82,6 @@ class AskingUi(PlainUi):
         choices = [Choice(n, comparing.columns[index].name) for n, index in pickable.items()]
         chosen = await self.choose("Which one to go on with?", choices) if choices else None
         return None if chosen is None else pickable[chosen]
-
-
-def _row(choice: Choice) -> str:
-    return "  ".join(part for part in (choice.label, choice.detail, choice.dimmed) if part)
 
 
 def _say(text: str) -> None:

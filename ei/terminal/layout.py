@@ -39,7 +39,6 @@ STYLE: Mapping[str, str] = {
     "picker.title": "bold",
     "picker.group": "bold underline",
     "picker.selected": "reverse",
-    "picker.detail": "ansibrightblack",
     "picker.dimmed": "ansibrightblack",
     "picker.keys": "ansibrightblack",
     "pager.title": "bold",

@@ -16,13 +16,14 @@ from typing import Any, ParamSpec, TextIO, TypeVar
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 
-from ei.commands.base import Choice, Comparing, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Offer, Reply
 from ei.errors import CancelledError, NeedsAnswerError
 from ei.platform import leaves_in_order, wait_for_input
 from ei.terminal.background import Background
 from ei.terminal.cards import Card, Cards
 from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.frames import Status, Tail
+from ei.terminal.numbered import Numbered
 from ei.terminal.pager import Page
 from ei.terminal.scrollback import plain
 from ei.terminal.theme import Theme
@@ -156,14 +157,18 @@ class LineScreen:
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         """A numbered list; an empty line leaves it."""
-        shown = [f"{n}  {c.label}  {c.detail}{' (current)' * (c.key == current)}" for n, c in enumerate(choices, 1)]
-        self.commit([title, *shown])
-        while answer := (await self.ask("Number or name, empty to leave:")).strip():
-            if answer.isdecimal() and 0 < int(answer) <= len(choices):
-                return choices[int(answer) - 1].key
-            fitting = [choice.key for choice in choices if answer in (choice.key, choice.label)]
-            if fitting:
-                return fitting[0]
+        chosen = await self.pick(Offer(title, choices, current))
+        return None if chosen is None else chosen.key
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """The same, narrowed by words; the name of a way behind the number chooses in that way."""
+        listed = Numbered(offer)
+        self.commit(listed.rows())
+        while answer := (await self.ask(listed.prompt)).strip():
+            chosen = listed.answer(answer)
+            if chosen is not None:
+                return chosen
+            self.commit(listed.rows())
         return None
 
     async def view(self, title: str, rows: Sequence[str] | Tail) -> None:

@@ -2,103 +2,132 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
-from prompt_toolkit.layout.containers import HSplit, Window
+from prompt_toolkit.layout.containers import ConditionalContainer, Container, HSplit, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl, UIContent, UIControl
-from prompt_toolkit.utils import get_cwidth
 
-from ei.commands.base import Choice
+from ei.commands.base import Choice, Chosen, Heading, Offer
 from ei.terminal.device import Device
-from ei.terminal.width import clip
+from ei.terminal.matcher import Matcher
+from ei.terminal.safe import safe
+from ei.terminal.width import cell_width, clip, pad, wrap
 
-_GAPS = 100
-_GAPS_FROM = 3
-"""Shorter words with gaps would fit nearly every row."""
 _LEAST_DETAIL = 6
 """Cells below which a detail says nothing."""
+_LABELS = 36
+"""Cells that labels get before any column does, where they need them."""
+_WIDEST = 16
+"""Cells that a column has at most."""
+_GAP = 2
+_MARK = 3
+_LOW = 14
+"""Rows of a window below which only the list and what is typed are shown."""
 
 
-class Matcher:
-    """Finds rows by words typed in any order: those that hold the words, else those with gaps between letters."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a heading's cells stand: which of a row's cells, from which cell of the screen on, how many."""
 
-    def __init__(self, choices: Sequence[Choice]) -> None:
-        self._haystacks = [f"{c.label} {c.detail} {c.group}".lower() for c in choices]
-        self._labels = [c.label.lower() for c in choices]
-        self._last: tuple[str, list[int]] = ("", list(range(len(choices))))
-
-    def find(self, query: str) -> list[int]:
-        """Indices of the rows that fit, best first; in the given order where they fit as well."""
-        query = " ".join(query.lower().split())
-        if not query:
-            return list(range(len(self._haystacks)))
-        before, candidates = self._last
-        if not query.startswith(before):
-            candidates = list(range(len(self._haystacks)))
-        words = query.split()
-        patterns = [re.compile(_with_gaps(word)) for word in words]
-        ranked: list[tuple[int, int]] = []
-        for index in candidates:
-            rank = self._rank(index, words, patterns)
-            if rank is not None:
-                ranked.append((rank, index))
-        ranked.sort()
-        self._last = (query, sorted(index for _, index in ranked))
-        best = [index for rank, index in ranked if rank < _GAPS]
-        return best or [index for _, index in ranked]
-
-    def _rank(self, index: int, words: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> int | None:
-        haystack, label = self._haystacks[index], self._labels[index]
-        rank = 0
-        for word, pattern in zip(words, patterns, strict=True):
-            if word in label:
-                rank += 0 if label.startswith(word) else 1
-            elif word in haystack:
-                rank += 2
-            elif len(word) >= _GAPS_FROM and pattern.search(haystack):
-                rank += _GAPS
-            else:
-                return None
-        return rank
+    index: int
+    start: int
+    width: int
+    right: bool
 
 
-def _with_gaps(word: str) -> str:
-    return "".join(f"[^{re.escape(letter)}]*{re.escape(letter)}" for letter in word)
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How a row is laid out: the cells that labels have before the columns begin."""
+
+    label: int
+    columns: tuple[Column, ...]
+
+
+def grid(width: int, labels: int, headings: Sequence[Heading], widths: Sequence[int]) -> Grid:
+    """The columns that fit a width beside labels of so many cells; the least needed are left out first.
+
+    widths: cells that each column needs.
+    """
+    room = width - _MARK
+    kept = list(range(len(headings)))
+
+    def taken() -> int:
+        return sum(widths[index] + _GAP for index in kept)
+
+    while kept and room - taken() < min(labels, _LABELS):
+        kept.remove(max(kept, key=lambda index: headings[index].spare))
+    label = max(min(labels, room - taken()), 0)
+    columns, start = [], _MARK + label
+    for index in kept:
+        columns.append(Column(index, start + _GAP, widths[index], headings[index].right))
+        start += _GAP + widths[index]
+    return Grid(label, tuple(columns))
 
 
 class _List(UIControl):
     """The rows that fit the window, and only those: cost does not grow with the list."""
 
-    def __init__(self, choices: Sequence[Choice], current: str) -> None:
-        self.choices = choices
-        self.current = current
+    def __init__(self, offer: Offer) -> None:
+        choices = offer.choices
+        self.offer = offer
         self.found: list[int] = list(range(len(choices)))
         self.at = 0
         self.height = 10
-        self.grouped = True
+        self._grouped = True
         self._top = 0
-        self._label_width = min(max((get_cwidth(c.label) for c in choices), default=0), 48)
+        self._matcher: Matcher | None = None
+        self._labels = max((_cells(c.label) for c in choices), default=0)
+        self._widths = [
+            min(max(len(heading.name), max((_cells(c.cells[i]) for c in choices if c.cells), default=0)), _WIDEST)
+            for i, heading in enumerate(offer.headings)
+        ]
+        self._grids: dict[int, Grid] = {}
+        self.narrow(offer.query)
+
+    def narrow(self, query: str) -> None:
+        """Shows the rows in which the words are, best first; without any, all of them in their groups."""
+        self._grouped = not query.strip()
+        self.at, self._top = 0, 0
+        if self._grouped:
+            self.found = list(range(len(self.offer.choices)))
+            keys = (choice.key for choice in self.offer.choices)
+            self.at = next((at for at, key in enumerate(keys) if key == self.offer.current), 0)
+        else:
+            if self._matcher is None:
+                self._matcher = Matcher(self.offer.choices)
+            self.found = self._matcher.find(query)
 
     def chosen(self) -> Choice | None:
-        return self.choices[self.found[self.at]] if self.found else None
+        return self.offer.choices[self.found[self.at]] if self.found else None
 
     def move(self, by: int) -> None:
         self.at = max(0, min(self.at + by, len(self.found) - 1))
 
-    def show(self, found: list[int], grouped: bool) -> None:
-        self.found, self.grouped, self.at, self._top = found, grouped, 0, 0
+    def grid(self, width: int) -> Grid:
+        if width not in self._grids:
+            self._grids[width] = grid(width, self._labels, self.offer.headings, self._widths)
+        return self._grids[width]
 
-    def select(self, key: str) -> None:
-        for position, index in enumerate(self.found):
-            if self.choices[index].key == key:
-                self.at = position
-                return
+    def head(self, width: int) -> str:
+        """The headings as they stand over the columns."""
+        laid = self.grid(width)
+        row = " " * (_MARK + laid.label)
+        for column in laid.columns:
+            row += " " * (column.start - len(row)) + _placed(self.offer.headings[column.index].name, column)
+        return row.rstrip()
+
+    def legend(self, width: int) -> str:
+        """What the letters in the columns that are shown mean."""
+        shown = (self.offer.headings[column.index].legend for column in self.grid(width).columns)
+        return " · ".join(legend for legend in shown if legend)
 
     def create_content(self, width: int, height: int) -> UIContent:
         self.height = height
@@ -108,9 +137,9 @@ class _List(UIControl):
         for position in range(self._top, len(self.found)):
             if len(rows) >= height:
                 break
-            choice = self.choices[self.found[position]]
-            if self.grouped and choice.group and choice.group != group:
-                rows.append([("class:picker.group", choice.group)])
+            choice = self.offer.choices[self.found[position]]
+            if self._grouped and choice.group and choice.group != group:
+                rows.append([("class:picker.group", clip(_one_line(choice.group), width))])
                 group = choice.group
                 if len(rows) >= height:
                     break
@@ -130,115 +159,161 @@ class _List(UIControl):
             return position
         rows, group = 0, None
         for each in range(self._top, position + 1):
-            choice = self.choices[self.found[each]]
-            rows += 1 + int(self.grouped and bool(choice.group) and choice.group != group)
+            choice = self.offer.choices[self.found[each]]
+            rows += 1 + int(self._grouped and bool(choice.group) and choice.group != group)
             group = choice.group
         return rows
 
     def _row(self, choice: Choice, here: bool, width: int) -> StyleAndTextTuples:
-        """A row as wide as the window at most; why it cannot be used says more than its detail."""
+        """A row as wide as the window at most.
+
+        A label that is too long for its place is written over the columns beside it: it says most, and is cut last.
+        Why a row cannot be used says more than its columns.
+        """
+        laid = self.grid(width)
         base = "class:picker.dimmed" if choice.dimmed else "class:picker.row"
         if here:
             base += " class:picker.selected"
-        mark = "●" if choice.key == self.current else " "
-        label = clip(_one_line(choice.label), max(width - 3, 1))
+        mark = "●" if choice.key == self.offer.current else " "
+        label = clip(_one_line(choice.label), max(width - _MARK, 1))
         row: StyleAndTextTuples = [(f"{base} class:picker.mark", f"{'❯' if here else ' '}{mark} "), (base, label)]
-        beside = _one_line(choice.dimmed or choice.detail)
-        room = width - 3 - get_cwidth(label)
-        pad = max(self._label_width - get_cwidth(label), 0) + 2
-        if pad + get_cwidth(beside) > room:
-            pad = 2
-        if beside and room - pad >= _LEAST_DETAIL:
-            style = "class:picker.reason" if choice.dimmed else "class:picker.detail"
-            row.append((f"{base} {style}", " " * pad + clip(beside, room - pad)))
+        at = _MARK + cell_width(label)
+        beside = _one_line(choice.dimmed or ("" if choice.cells else choice.detail))
+        if beside:
+            start = max(at, _MARK + laid.label) + _GAP
+            if start + cell_width(beside) > width:
+                start = at + _GAP
+            if width - start >= _LEAST_DETAIL:
+                style = "class:picker.reason" if choice.dimmed else "class:picker.detail"
+                text = clip(beside, width - start)
+                row.append((f"{base} {style}", " " * (start - at) + text))
+                at = start + cell_width(text)
+        elif choice.cells:
+            text = ""
+            for column in laid.columns:
+                if column.start >= at + len(text) + (1 if not text else 0):
+                    text += " " * (column.start - at - cell_width(text))
+                    text += _placed(_one_line(choice.cells[column.index]), column)
+            row.append((f"{base} class:picker.detail", text))
+            at += cell_width(text)
+        if here:
+            row.append((base, " " * (width - at)))
         return row
 
 
+def _placed(cell: str, column: Column) -> str:
+    cell = clip(cell, column.width)
+    return " " * (column.width - cell_width(cell)) + cell if column.right else pad(cell, column.width)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """A text made harmless, on one row."""
+    return text if text.isascii() and text.isprintable() else " ".join(safe(text).split())
 
 
-def picker(device: Device, title: str, choices: Sequence[Choice], current: str) -> Application[str | None]:
-    """The application; its result is the key that was chosen, or None.
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_width(text)
+
+
+class _Texts(FormattedTextControl):
+    """Rows of text that are known only when the width is: wrapped at `apart`, at most so many rows."""
+
+    def __init__(self, text: Callable[[int], str], style: str, most: int = 1) -> None:
+        super().__init__()
+        self._of_width = text
+        self._look = style
+        self._most = most
+
+    def preferred_height(self, width: int, *_: object, **__: object) -> int:
+        return min(len(wrap(self._of_width(width), max(width, 1))), self._most)
+
+    def create_content(self, width: int, height: int | None) -> UIContent:
+        rows = wrap(self._of_width(width), max(width, 1))
+        if len(rows) > self._most:
+            rows = [*rows[: self._most - 1], clip(" ".join(rows[self._most - 1 :]), width)]
+        return UIContent(get_line=lambda line: [(self._look, rows[line])], line_count=len(rows), show_cursor=False)
+
+
+def picker(device: Device, offer: Offer) -> Application[Chosen | None]:
+    """The application; its result is the row that was chosen and how, or None.
 
     Enter on a dimmed row chooses it too: why it cannot be used now is told by whoever asked.
     """
-    matcher = Matcher(choices)
-    rows = _List(choices, current)
-    rows.select(current)
+    rows = _List(offer)
+    search = Buffer(
+        multiline=False, document=Document(offer.query), on_text_changed=lambda b: rows.narrow(b.text), name="picker"
+    )
+    title = _one_line(offer.title)
+    keys = " · ".join(
+        (
+            f"Enter {_one_line(offer.enter)}",
+            *(f"Ctrl-{way.letter.upper()} {_one_line(way.label)}" for way in offer.ways),
+            "Esc leaves",
+            "↑↓ PgUp PgDn move",
+        )
+    )
 
-    def narrow(_: Buffer) -> None:
-        rows.show(matcher.find(search.text), not search.text.strip())
-        if not search.text.strip():
-            rows.select(current)
+    def head(width: int) -> str:
+        count = f"{len(rows.found):,} of {len(offer.choices):,}"
+        return clip(f"{pad(title, min(cell_width(title), max(width - len(count) - 3, 0)))} · {count}", width)
 
-    search = Buffer(multiline=False, on_text_changed=narrow, name="picker")
+    def facts(width: int) -> str:
+        chosen = rows.chosen()
+        return _one_line(offer.facts(chosen.key)) if chosen is not None and offer.facts is not None else ""
+
+    def texts(of_width: Callable[[int], str], style: str, most: int = 1) -> Window:
+        return Window(_Texts(of_width, f"class:{style}", most), dont_extend_height=True)
+
+    def if_high(window: Window, *, unless: bool = False) -> Container:
+        return ConditionalContainer(window, Condition(lambda: device.output.get_size().rows >= _LOW))
+
+    above: list[Container] = [texts(head, "picker.title")]
+    below: list[Container] = []
+    if offer.headings:
+        below.append(if_high(texts(rows.legend, "picker.keys")))
+    if offer.facts is not None:
+        below.append(if_high(Window(_Texts(facts, "class:picker.facts", 2), height=2)))
+    prompt = Window(
+        BufferControl(search), height=1, get_line_prefix=lambda line, wrapped: [("class:picker.prompt", "search ❯ ")]
+    )
+    headings = [if_high(texts(rows.head, "picker.keys"))] if offer.headings else []
     layout = Layout(
-        HSplit(
-            [
-                Window(FormattedTextControl([("class:picker.title", title)]), height=1),
-                Window(
-                    BufferControl(search),
-                    height=1,
-                    get_line_prefix=lambda line, wrapped: [("class:picker.prompt", "search ❯ ")],
-                ),
-                Window(rows, wrap_lines=False),
-                Window(
-                    FormattedTextControl(
-                        lambda: [
-                            (
-                                "class:picker.keys",
-                                f"{len(rows.found)} of {len(choices)} · ↑↓ PgUp PgDn move · Enter chooses · Esc leaves",
-                            )
-                        ]
-                    ),
-                    height=1,
-                ),
-            ]
-        ),
+        HSplit([*above, prompt, *headings, Window(rows), *below, texts(lambda width: keys, "picker.keys", 2)]),
         focused_element=search,
     )
-    return device.page(layout, _bindings(rows))
+    return device.page(layout, _bindings(rows, offer))
 
 
 _MOVES: Mapping[str, int] = {"up": -1, "c-p": -1, "down": 1, "c-n": 1, "tab": 1, "s-tab": -1}
 
 
-def _bindings(rows: _List) -> KeyBindings:
+def _bindings(rows: _List, offer: Offer) -> KeyBindings:
     keys = KeyBindings()
 
-    def moves(names: Iterable[str], by: int) -> None:
+    def moves(name: str, by: Callable[[], int]) -> None:
+        @keys.add(name, eager=True)
+        def _(event: KeyPressEvent) -> None:
+            rows.move(by())
+
+    for name, step in _MOVES.items():
+        moves(name, lambda step=step: step)  # type: ignore[misc]
+    moves("pageup", lambda: -max(rows.height - 1, 1))
+    moves("pagedown", lambda: max(rows.height - 1, 1))
+    moves("c-home", lambda: -len(offer.choices))
+    moves("c-end", lambda: len(offer.choices))
+
+    def chooses(way: str, *names: str) -> None:
+        def handler(event: KeyPressEvent) -> None:
+            chosen = rows.chosen()
+            if chosen is not None:
+                event.app.exit(result=Chosen(chosen.key, way))
+
         for name in names:
+            keys.add(name, eager=True)(handler)
 
-            @keys.add(name, eager=True)
-            def _(event: KeyPressEvent, by: int = by) -> None:
-                rows.move(by)
-
-    for name, by in _MOVES.items():
-        moves((name,), by)
-
-    @keys.add("pageup", eager=True)
-    def _(event: KeyPressEvent) -> None:
-        rows.move(-max(rows.height - 1, 1))
-
-    @keys.add("pagedown", eager=True)
-    def _(event: KeyPressEvent) -> None:
-        rows.move(max(rows.height - 1, 1))
-
-    @keys.add("c-home", eager=True)
-    def _(event: KeyPressEvent) -> None:
-        rows.move(-len(rows.choices))
-
-    @keys.add("c-end", eager=True)
-    def _(event: KeyPressEvent) -> None:
-        rows.move(len(rows.choices))
-
-    @keys.add("enter", eager=True)
-    @keys.add("c-j", eager=True)
-    def _(event: KeyPressEvent) -> None:
-        chosen = rows.chosen()
-        if chosen is not None:
-            event.app.exit(result=chosen.key)
+    chooses("", "enter", "c-j")
+    for way in offer.ways:
+        chooses(way.name, f"c-{way.letter}")
 
     @keys.add("escape", eager=True)
     @keys.add("c-c", eager=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ei.commands.base import Choice, Comparing, Document, Line, Page, Progress, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Document, Line, Offer, Page, Progress, Reply
 from ei.errors import NeedsAnswerError
 from ei.terminal.clipboard import copy_text
 from ei.terminal.editor import edit_file, edit_text, editor_command
@@ -70,6 +70,9 @@ class PlainUi:
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         raise _nobody(title)
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        raise _nobody(offer.title)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         """Opens the editor where it has a terminal. Raises NeedsAnswerError elsewhere, ConfigError without one."""

@@ -22,7 +22,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle, Style
 
-from ei.commands.base import Choice, Comparing
+from ei.commands.base import Choice, Chosen, Comparing, Offer
 from ei.errors import CancelledError
 from ei.platform import leaves_in_order, told_when_continued
 from ei.terminal.background import Background, by_asking
@@ -251,7 +251,12 @@ class Screen:
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         """A full-screen list, narrowed by typing; the key of the row, or None when the person left."""
-        return await self._takeover.choose(title, choices, current)
+        chosen = await self.pick(Offer(title, choices, current))
+        return None if chosen is None else chosen.key
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """The same with columns, and with more keys that choose."""
+        return await self._takeover.pick(offer)
 
     async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
         """Rows to scroll through, full-screen."""

@@ -14,7 +14,7 @@ from prompt_toolkit.application.run_in_terminal import in_terminal
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle
 
-from ei.commands.base import Choice, Comparing
+from ei.commands.base import Chosen, Comparing, Offer
 from ei.platform import can_suspend, suspend
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class Takeover:
         """Whether somebody else has the terminal now."""
         return self._terminal.locked()
 
-    async def choose(self, title: str, choices: Sequence[Choice], current: str) -> str | None:
+    async def pick(self, offer: Offer) -> Chosen | None:
         from ei.terminal.picker import picker
 
-        return await self._full_screen(lambda device: picker(device, title, choices, current))
+        return await self._full_screen(lambda device: picker(device, offer))
 
     async def browse(self, pages: Sequence[Page], index: int, *, choosing: bool) -> int | None:
         from ei.terminal.pager import pager

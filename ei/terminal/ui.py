@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ei.commands.base import Choice, Comparing, Page, Progress, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Offer, Page, Progress, Reply
 from ei.terminal import pager
 from ei.terminal.clipboard import copy_text
 from ei.terminal.safe import safe
@@ -50,12 +49,13 @@ class TerminalUi:
         return await self._screen.secret(safe(prompt))
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
-        shown = [
-            replace(c, label=safe(c.label), detail=safe(c.detail), group=safe(c.group), dimmed=safe(c.dimmed))
-            for c in choices
-        ]
+        chosen = await self.pick(Offer(title, choices, current))
+        return None if chosen is None else chosen.key
+
+    async def pick(self, offer: Offer) -> Chosen | None:
+        """What a row holds is made harmless when it is drawn: of thousands most never are."""
         self._waits()
-        return await self._screen.choose(safe(title), shown, current)
+        return await self._screen.pick(offer)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         self._waits()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from ei.commands.base import Choice
-from ei.terminal.picker import Matcher
+from ei.terminal.matcher import Matcher
 
 MODELS = [
     Choice("a", "gpt-4o", "OpenAI, 128k", "openai"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import pytest
 
 from ei.commands.base import Reply, Table
 from ei.commands.parameters import EFFORTS, complete_set
-from ei.engine.parameters import NAMES
 from ei.engine.syncing import sync
 from ei.errors import UsageError
 from tests.bench_session import Bench, bench, text_of
@@ -20,13 +19,12 @@ from tests.wire import Model, WireServer
 
 @asynccontextmanager
 async def talking(
-    home: Path, settings: dict[str, object] | Callable[[WireServer], dict[str, object]] | None = None, **more: str
+    home: Path, settings: Mapping[str, object] | None = None, **more: str
 ) -> AsyncIterator[tuple[Bench, WireServer]]:
-    """A session with a server whose model is `tiny`; settings: of the person, or made for the server."""
+    """A session with a server whose model is `tiny`; settings: of the person."""
     with WireServer() as server:
         if settings is not None:
-            written = settings(server) if callable(settings) else settings
-            (home / "settings.jsonc").write_text(json.dumps(written), "utf-8")
+            (home / "settings.jsonc").write_text(json.dumps(settings), "utf-8")
             more["EI_CONFIG"] = str(home / "settings.jsonc")
         async with bench(home, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny", **more) as b:
             yield b, server

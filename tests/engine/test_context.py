@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ei.conversations.values import Message, State
-from ei.engine.context import Fitted, display_name, fit, system_prompt, to_messages, tokens_of
+from ei.engine.context import Fitted, display_name, fit, note_for, system_prompt, to_messages, tokens_of
 from ei.messages import (
     BlobPart,
     ChatMessage,
@@ -49,6 +49,33 @@ def message(
 
 def said(*messages: ChatMessage) -> list[tuple[str, str]]:
     return [(m.role, m.text) for m in messages]
+
+
+class TestNotes:
+    @pytest.mark.parametrize(
+        ("written", "note"),
+        [
+            (None, ""),
+            ("For all.", "For all."),
+            ({}, ""),
+            ({"anthropic": "Provider."}, "Provider."),
+            ({"Claude": "Alias.", "sonnet": "Other."}, "Alias."),
+            ({"HAIKU": "Family."}, "Family."),
+            ({"anthropic": "Provider.", "claude-haiku": "Family."}, "Family."),
+            ({"claude-haiku-4": "Longest.", "claude-haiku": "Family.", "anthropic": "Provider."}, "Longest."),
+            ({"": "Any other.", "haiku": "Family."}, "Family."),
+            ({"": "Any other.", "gpt": "Family."}, "Any other."),
+            ({"anthro": "Part of a provider."}, ""),
+            (7, ""),
+        ],
+    )
+    def test_the_longest_name_that_fits_gives_the_note(self, written: object, note: str) -> None:
+        assert note_for(written, ("anthropic", "claude"), "claude-haiku-4-5") == note
+
+    def test_notes_stand_at_the_very_end_as_they_are_written(self) -> None:
+        prompt = system_prompt(persona(), NOON, notes=("One.\n- two", " ", "Three.\n"))
+        assert prompt.endswith("where the person is.\n\n## Keep in mind\n\nOne.\n- two\n\nThree.")
+        assert "## Keep in mind" not in system_prompt(persona(), NOON, notes=("",))
 
 
 class TestPrompt:

@@ -51,6 +51,7 @@ from tests.wire_formats import (
 __all__ = ["Answer", "Cut", "Hang", "Model", "Raw", "Request", "Status", "StreamError", "ToolUse", "WireServer"]
 
 OPENAI_PATH = "/v1/chat/completions"
+AZURE_PATH = "/openai/v1/chat/completions"
 ANTHROPIC_PATH = "/v1/messages"
 LINGER_NONE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing sends a reset
 
@@ -269,7 +270,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = self._read()
-        if request.path not in (OPENAI_PATH, ANTHROPIC_PATH):
+        if request.path not in (OPENAI_PATH, AZURE_PATH, ANTHROPIC_PATH):
             self.server.wire.requests.append(request)
             pages = self.server.wire.pages
             found = pages(request) if callable(pages) else pages

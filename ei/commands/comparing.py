@@ -13,7 +13,8 @@ from ei.commands.words import money, plural, tokens
 from ei.errors import CancelledError, EiError, ProviderError, UsageError
 
 if TYPE_CHECKING:
-    from ei.engine.comparing import Comparison, Contender, Kept
+    from ei.engine.comparing import Comparison, Kept
+    from ei.engine.contender import Contender
     from ei.engine.session import Session
 
 BLIND = "--blind"

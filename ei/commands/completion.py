@@ -71,6 +71,8 @@ def words_of(command: Command) -> Words:
         before = command.name
         for token in form.split()[1:]:
             bare = token.strip("[]")
+            if bare == "--":
+                break  # a text follows
             if bare.startswith("-"):
                 words.options.setdefault(bare, meaning if before == command.name else "")
             elif before not in TAKES and (found := expanded(bare, before, meaning if before == command.name else "")):

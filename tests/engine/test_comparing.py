@@ -244,6 +244,24 @@ async def test_in_a_chat_that_is_not_saved_nothing_is_written_of_a_comparison(
     assert all(b"zeppelin" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
+async def test_parameters_that_were_set_count_for_all_of_them(tmp_path: Path, server: WireServer) -> None:
+    async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+        await b.command("/set temperature 0.25")
+        comparison = await compare(b.session, ["red", "green"], "Hello")
+        await comparison.ended()
+        await comparison.keep(0)
+        assert [request.body.get("temperature") for request in server.chats] == [0.25, 0.25]
+
+
+async def test_how_each_reply_came_to_be_is_kept_with_its_comparison(tmp_path: Path, server: WireServer) -> None:
+    async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
+        comparison = await compare(b.session, ["red", "green"], "Hello")
+        await comparison.ended()
+        await comparison.keep(0)
+        replies = await b.session.db(b.session.store.siblings, (await b.session.last_of("assistant")).id)
+        assert [reply.info.compared for reply in replies if reply.info] == [comparison.group] * 2
+
+
 async def test_a_guests_message_is_answered_by_that_guest(tmp_path: Path, server: WireServer) -> None:
     async with bench(tmp_path, EI_LLM_BASE_URL=server.url, EI_LLM_MODEL="tiny") as b:
         await b.say("What do you think?", "lena")

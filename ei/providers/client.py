@@ -41,6 +41,10 @@ class SdkProvider(Generic[Client]):
 
     def warm(self) -> None:
         """Imports the SDK and builds the client; may be called from any thread, and again."""
+        # An SDK looks for httpx among the modules that are loaded, whenever it works: one that another thread (prices,
+        # lists of models) has half loaded by then breaks a reply.
+        import httpx  # noqa: F401
+
         with self._lock:
             if self._client is None:
                 self._client = self._build(self.connection)

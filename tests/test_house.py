@@ -133,5 +133,6 @@ def test_the_prompt_needs_no_sdk_no_http_client_and_no_renderer() -> None:
         "keyring",
         "json5",
         "genai_prices",
+        "yaml",
     }
     assert loaded & (heavy | {"importlib.metadata", "difflib"}) == set()

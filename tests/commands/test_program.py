@@ -52,7 +52,7 @@ async def test_help_of_one_command_shows_usage_aliases_keys_and_examples(tmp_pat
         reply = await b.command("/help /model")
         lines = text_of(reply).splitlines()
         assert lines[0] == "/model: See or change the model that this persona thinks with"
-        assert "/model SPEC | set it for this persona, in its system.jsonc" in lines
+        assert "/model SPEC | set it for this persona, in its system.jsonc: a model, a tier or a profile" in lines
         assert "Key: F2" in lines
         assert "In a shell: ei model …" in lines
         assert lines[lines.index("Examples:") + 1] == "  /model google:gemini-2.5-pro"

@@ -56,7 +56,7 @@ async def test_the_personas_plain_model_counts_for_replies_and_as_a_guest_and_mo
         assert str((await chooser.resolve(lena, None, PLANNING)).model) == "local:base"
 
 
-@pytest.mark.parametrize("written", ["gogle:x", {"tier": "fast"}, {}, "two words", "openai:"])
+@pytest.mark.parametrize("written", ["gogle:x", {"tier": "quick"}, {}, "two words", "openai:"])
 async def test_a_malformed_reference_is_an_error_that_names_the_place_and_never_passed_over(
     tmp_path: Path, written: object
 ) -> None:

@@ -45,10 +45,10 @@ class Fallbacks:
         profile = self._plan.resolution.profile
         return f"fallback of {f'profile:{profile.id}' if profile and profile.fallback else self._plan.speaker.name}"
 
-    async def following(self, failed: ModelId, error: ProviderError) -> Resolution | None:
+    async def following(self, error: ProviderError) -> Resolution | None:
         """The next one that can and may be asked, None where none is left.
 
-        failed, error: who was asked before, and why it did not answer. What means nothing, is left alone itself or may
+        error: why the one before did not answer. What means nothing, is left alone itself or may
         not cost more is told and passed over. Raises NeedsAnswerError where only an answer of the person was missing.
         """
         while self._left:

@@ -177,7 +177,7 @@ class Turn:
                     raise
                 # Written before the person is asked anything: other processes see it by then.
                 await self._recording.record(tried, message.id, "failed", exc)
-                found = await self._fallbacks.following(tried.resolution.model, exc)
+                found = await self._fallbacks.following(exc)
                 if found is None:
                     raise
                 self._switch(found, exc)

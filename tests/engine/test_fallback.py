@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ei.conversations.values import State
+from ei.engine.comparing import compare
 from ei.engine.events import TurnEnded, TurnSwitched
 from ei.errors import LeftAloneError, NeedsAnswerError
 from ei.models.values import Model
@@ -183,6 +184,26 @@ async def test_fallbacks_are_asked_one_after_the_other_and_what_means_nothing_is
                 'profile:nowhere: There is no profile "nowhere".',
             )
             assert [fallback for *_, fallback in rows(b)] == [0, 1, 2]
+
+
+async def test_a_tier_may_answer_and_its_way_is_kept(tmp_path: Path, busy: WireServer, backup: WireServer) -> None:
+    async with talking(tmp_path, busy, backup, ("tier:fast",)) as b:
+        b.services.registry.add(Model("local", "tiny"))
+        b.services.registry.set_tier(MINE, "fast")
+        message = await b.say("Hello")
+        assert (message.model, message.reference) == (MINE, "groq:big")
+        assert message.info is not None
+        assert [line.startswith("tier:fast is local:tiny today") for line in message.info.resolution] == [True]
+
+
+async def test_who_is_compared_answers_or_fails(tmp_path: Path, busy: WireServer, backup: WireServer) -> None:
+    async with talking(tmp_path, busy, backup) as b:
+        await fail(b, 5)
+        comparison = await compare(b.session, ["groq:big", "local:other"], "Hello")
+        await comparison.ended()
+        assert [request.model for request in (*busy.chats, *backup.chats)] == ["big", "other"]
+        found = {(call.model, call.fallback, call.comparing) for call in b.services.calls.calls() if call.group}
+        assert found == {("big", 0, True), ("other", 0, True)}
 
 
 async def test_the_last_error_is_told_where_nobody_answers(tmp_path: Path, busy: WireServer) -> None:

@@ -142,4 +142,5 @@ class Frames:
         rows = self._drain()
         if rows:
             self._app.output.write_raw("".join(f"{row}\x1b[0m\r\n" for row in rows))
-            self._app.output.flush()
+            with contextlib.suppress(OSError):  # the terminal went away
+                self._app.output.flush()

@@ -100,8 +100,9 @@ class Takeover:
 
     def leave_page(self) -> None:
         """Closes the full-screen page that is open, without a result."""
-        if self._page is not None and self._page.is_running:
-            self._page.exit()
+        page = self._page
+        if page is not None and page.future is not None and not page.future.done():
+            page.exit()
 
     @contextlib.asynccontextmanager
     async def _given_away(self) -> AsyncIterator[None]:

@@ -59,6 +59,7 @@ def build(config: ConfigFile) -> Services:
     from ei.conversations.store import ConversationStore
     from ei.engine.choice import ModelChooser
     from ei.engine.circuits import down_now
+    from ei.engine.gate import Gate
     from ei.engine.services import Services
     from ei.models.registry import RegistryStore
     from ei.personas.library import Library
@@ -86,6 +87,7 @@ def build(config: ConfigFile) -> Services:
     chooser = ModelChooser(
         config, ENDPOINTS, state, look_around, registry.all, lambda: down_now(calls, time.time, chooser.stays_here)
     )
+    providers = Providers(chooser.connection, _companion)
     return Services(
         config=config,
         library=library,
@@ -95,7 +97,8 @@ def build(config: ConfigFile) -> Services:
         learned=LearnedStore(database),
         registry=registry,
         state=state,
-        providers=Providers(chooser.connection, _companion),
+        providers=providers,
+        gate=Gate(providers, chooser.stays_here),
         chooser=chooser,
         look=look_around,
         now=time.time,

@@ -16,6 +16,7 @@ EiError
 │   ├── BusyError              429, 529, 5xx: when to try again
 │   ├── UnreachableError       nobody answers at the address
 │   ├── LeftAloneError         it failed so often that it is not asked now
+│   ├── PrivateError           what is private would leave this machine
 │   ├── CutOffError            the stream ended early
 │   ├── TooLongError           the request is larger than the model's context
 │   └── RejectedParameterError 400, 422 that names a parameter
@@ -169,6 +170,10 @@ class UnreachableError(ProviderError):
 
 class LeftAloneError(ProviderError):
     pass
+
+
+class PrivateError(ProviderError):
+    """What is private would have left this machine."""
 
 
 class CutOffError(ProviderError):

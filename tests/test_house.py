@@ -136,3 +136,13 @@ def test_the_prompt_needs_no_sdk_no_http_client_and_no_renderer() -> None:
         "yaml",
     }
     assert loaded & (heavy | {"importlib.metadata", "difflib"}) == set()
+
+
+def test_a_provider_is_reached_through_the_gate_alone() -> None:
+    """What is private, and what may be spent, is decided in one place."""
+    reaching = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if "providers.get(" in path.read_text("utf-8")
+    }
+    assert reaching == {"engine/gate.py"}

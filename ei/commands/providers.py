@@ -49,7 +49,7 @@ async def list_models(call: Invocation, provider: str) -> Reply:
         guess = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names.names)}."
         raise UsageError(f'Unknown provider "{provider}".', guess)
     with call.ui.progress(f"Asking {name} for its models"):
-        models = await session.services.providers.get(name).models()
+        models = await session.services.gate.open(name).models()
     chat = [model for model in models if model.chat]
     session.known_models[name] = tuple(model.id for model in chat)
     if not chat:

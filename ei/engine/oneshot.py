@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, notes_for, parameters_for, retry_policy
+from ei.engine.gate import Errand
 from ei.engine.parameters import wished
 from ei.engine.pricing import cost_of_call
 from ei.engine.services import Services, on_database
@@ -103,8 +104,10 @@ async def ask_once(
     outcome: CallOutcome = "failed"
     error: EiError | None = None
     try:
-        provider = await asyncio.to_thread(services.providers.get, resolution.model.provider)
-        async for event in stream_with_retries(provider, request, retry_policy(services), needed=needed):
+        admitted = await services.gate.admit(Errand(interaction, triggered_by), resolution.model, request)
+        async for event in stream_with_retries(
+            admitted.provider, admitted.request, retry_policy(services), needed=needed
+        ):
             match event:
                 case TextDelta(delta):
                     first = first or monotonic()

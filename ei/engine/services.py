@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from ei.config import ConfigFile
 from ei.conversations.store import ConversationStore
 from ei.engine.choice import ModelChooser
+from ei.engine.gate import Gate
 from ei.models.registry import RegistryStore
 from ei.personas.library import Library
 from ei.providers.pool import Providers
@@ -36,6 +37,7 @@ class Services:
     registry: RegistryStore
     state: StateStore
     providers: Providers
+    gate: Gate
     chooser: ModelChooser
     look: Callable[[], Awaitable[Found]]
     now: Callable[[], float]

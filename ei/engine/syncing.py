@@ -129,7 +129,7 @@ async def _ask(services: Services, name: str, seconds: float) -> tuple[Asked, tu
     problem = ""
     try:
         async with asyncio.timeout(seconds):
-            provider = await asyncio.to_thread(services.providers.get, name)
+            provider = await asyncio.to_thread(services.gate.open, name)
             models = await provider.models()
     except EiError as exc:
         problem = exc.sentence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from ei.engine.events import (
     TurnTextWasReasoning,
 )
 from ei.engine.fallback import Fallbacks, left_alone, lets_others_answer
+from ei.engine.gate import Errand
 from ei.engine.parameters import Parameters
 from ei.engine.pricing import runs_here
 from ei.engine.recording import ENDS, LEASE_MS, Recording, Try
@@ -47,7 +49,7 @@ from ei.messages import (
 from ei.models.interactions import Interaction
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
-from ei.providers.retry import RetryPolicy, stream_with_retries
+from ei.providers.retry import RetryPolicy, closable, stream_with_retries
 from ei.usage.circuit import OPENS_AT
 
 __all__ = ["LEASE_MS", "Turn", "TurnPlan"]
@@ -249,9 +251,14 @@ class Turn:
                 await self._learn("context", exc.limit)
         raise TooLongError(f"{model} takes no request this long.", "Start afresh with /new, or pick another model.")
 
-    def _events(self, request: ChatRequest, policy: RetryPolicy) -> AsyncIterator[StreamEvent]:
-        provider = self._services.providers.get(self._try.resolution.model.provider)
-        return stream_with_retries(provider, request, policy, on_dropped=self._dropped)
+    async def _events(self, request: ChatRequest, policy: RetryPolicy) -> AsyncIterator[StreamEvent]:
+        plan, model = self._plan, self._try.resolution.model
+        errand = Errand(plan.interaction.name, plan.trigger, plan.speaker.name, plan.conversation.id, self._info.id)
+        admitted = await self._services.gate.admit(errand, model, request)
+        events = stream_with_retries(admitted.provider, admitted.request, policy, on_dropped=self._dropped)
+        async with aclosing(closable(events)) as stream:
+            async for event in stream:
+                yield event
 
     def _take(self, event: StreamEvent, message: Message) -> None:
         info, tried = self._info, self._try

@@ -97,7 +97,7 @@ def test_a_conversation_by_tier_profile_model_fallback_retry_and_comparison(
         say(t, "/compare tier:fast profile:creative anthropic:claude-haiku-4-5 -- Which one?")
         t.wait_for("3 replies")
         assert t.alternate
-        assert "Says google/gemma-3-4b. " in next(line for line in t.screen if "Says wide." in line)
+        t.wait_for(lambda t: any("Says google/gemma-3-4b. " in row and "Says wide." in row for row in t.screen))
         t.press("3")
         t.wait_for("kept anthropic:claude-haiku-4-5 over ")
         assert not t.alternate

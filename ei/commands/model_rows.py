@@ -121,7 +121,7 @@ def details(
             {True: "taken", False: "not taken"}.get(model.sampling, "") if model.sampling is not None else "",
         ),
         ("also called", ", ".join(model.aliases)),
-        ("runs", "on this machine or network" if where == "local" else "in the cloud"),
+        ("runs", "on this machine" if where == "local" else "in the cloud"),
         ("seen here", measured),
         ("learned here", ", ".join(f"{name}: {clip(_learned(value), 60)}" for name, value in learned.items())),
         ("state", ", ".join(states(model, problem)) or "ready"),
@@ -135,15 +135,10 @@ def details(
 
 def where_of(session: Session, provider: str) -> str:
     """Where what is said to a provider goes: "local" for one's own machine, else "cloud"; "" for one that is gone."""
-    from ei.providers.addresses import is_loopback
-
     chooser = session.services.chooser
-    endpoint = chooser.endpoints().get(provider)
-    if endpoint is None:
+    if provider not in chooser.endpoints():
         return ""
-    if endpoint.wire == "builtin":
-        return "local"
-    return "local" if is_loopback(chooser.connection(provider).base_url) else "cloud"
+    return "local" if chooser.stays_here(provider) else "cloud"
 
 
 def problem_of(session: Session, provider: str) -> str:

@@ -265,10 +265,12 @@ def _note(name: str, wish: Parameter | None, parameters: Parameters) -> str:
 
 async def _in_front(session: Session) -> tuple[Parameters, list[Line]]:
     """What would go with the next message, and why that is not known in full where the model is not."""
+    from ei.engine.again import composer_in_front, wished_in_front
+
     try:
-        return await session.parameters(), []
+        return (await composer_in_front(session)).parameters, []
     except EiError as exc:
-        return session.wished_parameters(), [Line(f"What would answer is not known: {exc}", "warn")]
+        return wished_in_front(session), [Line(f"What would answer is not known: {exc}", "warn")]
 
 
 def _from(parameter: Parameter) -> str:

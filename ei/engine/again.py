@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Message, State
 from ei.conversations.writing import Extra
-from ei.engine.composing import Composer, composer_for
-from ei.engine.parameters import Parameters
+from ei.engine.composing import Composer, composer_for, interaction_parameters
+from ei.engine.parameters import Limits, Parameters, taken, wished
 from ei.errors import UsageError
-from ei.messages import ChatMessage, Role, TextPart
+from ei.messages import NO_PARAMETERS, ChatMessage, Role, TextPart
 from ei.models.interactions import REASONING, SUBAGENTS
 from ei.models.reference import parse, written_form
 from ei.models.resolve import Rank
@@ -134,6 +134,13 @@ async def composer_in_front(session: Session) -> Composer:
         session.conversation,
         session.parameters_now(persona.name),
     )
+
+
+def wished_in_front(session: Session) -> Parameters:
+    """What is written of the parameters of the next message, whatever model it goes to."""
+    here = session.conversation.parameters if session.conversation is not None else NO_PARAMETERS
+    of_all, now = interaction_parameters(session.services, REASONING), session.parameters_now(session.persona.name)
+    return taken(wished(of_all, REASONING.name, None, session.persona, here, now), Limits(), "")
 
 
 async def idle(session: Session) -> None:

@@ -10,7 +10,7 @@ from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message
 from ei.engine import again
 from ei.engine.answering import Answering, Place, Running, after
-from ei.engine.composing import interaction_parameters, learned_about
+from ei.engine.composing import learned_about
 from ei.engine.events import (
     Elsewhere,
     Event,
@@ -21,11 +21,10 @@ from ei.engine.events import (
     Told,
     TurnEnded,
 )
-from ei.engine.parameters import Limits, Parameters, taken, wished
 from ei.engine.pricing import context_of
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, NotFoundError, UsageError
-from ei.messages import NO_PARAMETERS, Role
+from ei.messages import Role
 from ei.models.interactions import REASONING, Interaction
 from ei.models.reference import ModelId
 from ei.models.resolve import Resolution
@@ -210,17 +209,6 @@ class Session:
     def parameters_now(self, persona: str) -> Mapping[str, object]:
         """The parameters that this session alone sets for a persona, by our names."""
         return self._parameters_now.get(persona, {})
-
-    async def parameters(self) -> Parameters:
-        """What would go with the next message beside its words. Raises UsageError where no model is meant."""
-        return (await again.composer_in_front(self)).parameters
-
-    def wished_parameters(self) -> Parameters:
-        """What is written of it, without a model."""
-        here = self.conversation.parameters if self.conversation is not None else NO_PARAMETERS
-        of_all = interaction_parameters(self.services, REASONING)
-        now = self.parameters_now(self.persona.name)
-        return taken(wished(of_all, REASONING.name, None, self.persona, here, now), Limits(), "")
 
     def set_parameter_now(self, persona: str, name: str, value: object | None) -> None:
         """Sets one for the rest of this session; None clears it."""

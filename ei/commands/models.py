@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ei.commands.base import Choice, Command, Invocation, Item, Line, Reply, Table
+from ei.commands.base import Command, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import Options, options, reference_of, words_with_object
 from ei.commands.providers import list_models, list_providers, why_not
-from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.errors import EiError, UsageError
 from ei.models.choosing import TierChoice
 from ei.models.expand import NothingFitsError
 from ei.models.interactions import REASONING
@@ -42,6 +42,9 @@ async def run_model(call: Invocation) -> Reply:
         case ("why",):
             return await _why(session)
         case ("pick",):
+            # It sets what is picked as this room does, and stands on it.
+            from ei.commands.picking import pick
+
             return await pick(call, given)
         case _:
             return await set_model(call, _written(session, given.rest), given)
@@ -95,23 +98,6 @@ async def _meaning(session: Session, value: object) -> tuple[Resolution | None, 
         return await session.in_thread(session.services.chooser.named, value, session.persona, REASONING), ""
     except NothingFitsError as exc:
         return None, str(exc)
-
-
-async def pick(call: Invocation, given: Options = NONE) -> Reply:
-    """A picker over the models that configured providers list and those used here."""
-    if not call.ui.interactive:
-        raise NeedsAnswerError("A list to pick from needs the chat.", "See ei model --list, then: ei model SPEC")
-    session = call.session
-    with call.ui.progress("Asking the providers for their models"):
-        choices = await _choices(session)
-    try:
-        current = str((await session.resolution()).model)
-    except EiError:
-        current = ""  # what is written now cannot be read: one more reason to pick another
-    key = await call.ui.choose(f"Model for {session.persona.name}", choices, current)
-    if key is None:
-        return Reply()
-    return await set_model(call, key, given)
 
 
 def complete_model(session: Session, words: Sequence[str]) -> Sequence[tuple[str, str]]:
@@ -292,35 +278,6 @@ async def _clear(call: Invocation, given: Options) -> Reply:
     origin = "global default" if found.instead_of or found.rank is Rank.GLOBAL else found.where
     head = Line(f"{what} Using {origin}: {model}", "good")
     return Reply((head, *_instead(session, found)), {"persona": name, "model": str(found.model)})
-
-
-async def _choices(session: Session) -> list[Choice]:
-    import asyncio
-
-    chooser = session.services.chooser
-    out = [Choice(model, model, "used lately", "recent") for model in await session.recent_models()]
-
-    async def listed(name: str) -> list[Choice]:
-        endpoint, connection = chooser.endpoints()[name], chooser.connection(name)
-        if problem := why_not(connection):
-            example = f"{name}:{endpoint.example or 'MODEL'}"
-            return [Choice(example, example, "for example", endpoint.label, problem)]
-        try:
-            async with asyncio.timeout(4):
-                models = await session.services.providers.get(name).models()
-        except (EiError, TimeoutError) as exc:
-            why = exc.sentence if isinstance(exc, EiError) else "It gave no list within 4 s."
-            return [Choice(f"{name}:{endpoint.example}", f"{name}:…", "", endpoint.label, why)]
-        session.known_models[name] = tuple(model.id for model in models if model.chat)
-        return [
-            Choice(f"{name}:{m.id}", f"{name}:{m.id}", f"{m.context:,} tokens" if m.context else "", endpoint.label)
-            for m in models
-            if m.chat
-        ]
-
-    for group in await asyncio.gather(*(listed(name) for name in chooser.endpoints())):
-        out += group
-    return out
 
 
 async def _why(session: Session) -> Reply:

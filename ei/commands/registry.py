@@ -58,6 +58,10 @@ async def run_models(call: Invocation) -> Reply:
 async def _list(call: Invocation) -> Reply:
     session = call.session
     given = options(call.words, ("--all",), (), f"See {call.typed('help models')}.")
+    if call.ui.interactive and not call.shell and not given.has("--all"):
+        from ei.commands.picking import pick
+
+        return await pick(call, query=" ".join(given.rest))
     registry = session.services.registry
     found = await session.on_main(registry.find, given.rest)
     if not found and not given.rest:
@@ -204,7 +208,7 @@ MODELS = Command(
     name="models",
     summary="The models there are: what they can, cost and are for",
     usage=(
-        "models [WORDS]  those in which every word occurs",
+        "models [WORDS]  pick from those in which the words are; in a shell a table",
         "models --all  also those that are gone or do not chat",
         "models sync [PROVIDER…]  ask the providers for their models now",
         "models show M  all that is known of one, and who uses it",

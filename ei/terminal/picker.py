@@ -83,7 +83,7 @@ class _List(UIControl):
         self.height = 10
         self._grouped = True
         self._top = 0
-        self._matcher: Matcher | None = None
+        self._matcher = Matcher(choices)
         self._labels = max((_cells(c.label) for c in choices), default=0)
         self._widths = [
             min(max(len(heading.name), max((_cells(c.cells[i]) for c in choices if c.cells), default=0)), _WIDEST)
@@ -101,8 +101,6 @@ class _List(UIControl):
             keys = (choice.key for choice in self.offer.choices)
             self.at = next((at for at, key in enumerate(keys) if key == self.offer.current), 0)
         else:
-            if self._matcher is None:
-                self._matcher = Matcher(self.offer.choices)
             self.found = self._matcher.find(query)
 
     def chosen(self) -> Choice | None:

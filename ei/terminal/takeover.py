@@ -57,9 +57,19 @@ class Takeover:
         return self._terminal.locked()
 
     async def pick(self, offer: Offer) -> Chosen | None:
+        import gc
+
         from ei.terminal.picker import picker
 
-        return await self._full_screen(lambda device: picker(device, offer))
+        # While thousands of rows are held a full collection takes longer than a key may: they are left out of it, and
+        # what became garbage meanwhile is collected once the page is closed.
+        gc.freeze()
+        try:
+            return await self._full_screen(lambda device: picker(device, offer))
+        finally:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     async def browse(self, pages: Sequence[Page], index: int, *, choosing: bool) -> int | None:
         from ei.terminal.pager import pager

@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from tests.wire_formats import (
     Answer,
@@ -152,8 +152,8 @@ class WireServer:
             if not self._changed.wait_for(lambda: len(self.chats) >= chats, timeout):
                 raise TimeoutError(f"{len(self.chats)} of {chats} requests came")
 
-    def start(self) -> WireServer:
-        self._http = _Http(("127.0.0.1", self._port), self)
+    def start(self) -> Self:
+        self._http = _Http(("127.0.0.1", self._port), self, self.handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="wire", daemon=True)
         self._thread.start()
         return self
@@ -169,13 +169,18 @@ class WireServer:
         if self._thread is not None:
             self._thread.join(5)
 
-    def __enter__(self) -> WireServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
     # What the handler uses.
+
+    @property
+    def handler(self) -> type[Handler]:
+        """What answers the connections."""
+        return Handler
 
     @property
     def _server(self) -> _Http:
@@ -228,15 +233,15 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], wire: WireServer) -> None:
+    def __init__(self, address: tuple[str, int], wire: WireServer, handler: type[Handler]) -> None:
         self.wire = wire
-        super().__init__(address, _Handler)
+        super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients leave when they like."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: _Http
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -121,8 +121,8 @@ class Branches(StoreBase):
         now = self._now_ms()
         made = connection.execute(
             "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here, parameters,"
-            " last_model, forked_from) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here, parameters,"
-            " last_model, ? FROM conversation WHERE key = ?",
+            " last_model, forked_from, private) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here, parameters,"
+            " last_model, ?, private FROM conversation WHERE key = ?",
             (uuid7(now), persona, forked_from, conversation),
         ).lastrowid
         assert made is not None
@@ -130,10 +130,10 @@ class Branches(StoreBase):
         for key in keys:
             copied = connection.execute(
                 "INSERT INTO message (id, conversation, parent, depth, role, author, addressee, state, created_ms,"
-                " updated_ms, model, reference, resolved_by, error, text, parts, info)"
+                " updated_ms, model, reference, resolved_by, error, text, parts, info, private)"
                 " SELECT ?, ?, ?, depth, role, CASE WHEN author = ? AND role <> 'user' THEN ? ELSE author END,"
                 " addressee, CASE WHEN state IN ('complete', 'failed') THEN state ELSE 'cancelled' END,"
-                " created_ms, updated_ms, model, reference, resolved_by, error, text, parts, info"
+                " created_ms, updated_ms, model, reference, resolved_by, error, text, parts, info, private"
                 " FROM message WHERE key = ?",
                 (uuid7(now), made, copies[_parent(connection, key)], *author, key),
             ).lastrowid

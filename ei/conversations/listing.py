@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ei.conversations import tree
 from ei.conversations.base import StoreBase
@@ -15,7 +15,7 @@ from ei.conversations.rows import (
     conversation_key,
     fetch_conversation,
 )
-from ei.conversations.values import Conversation, PersonaStats
+from ei.conversations.values import Conversation, Kept, PersonaStats
 from ei.errors import NotFoundError, UsageError
 from ei.storage.ids import SHORTEST_ID, uuid7
 
@@ -136,6 +136,28 @@ class Listing(StoreBase):
                 (*values, *(() if before_ms is None else (before_ms,)), limit),
             ).fetchall()
         return tuple(conversation_from_row(row) for row in rows)
+
+    def keeping(self, conversation_id: str, people: Sequence[str] = ()) -> Kept:
+        """What keeps it on this machine. people: names of personas who are private now. Raises NotFoundError."""
+        with self._database.read() as connection:
+            key = conversation_key(connection, self._owner, conversation_id)
+            marked = connection.execute("SELECT private FROM conversation WHERE key = ?", (key,)).fetchone()[0]
+            count = "SELECT count(*) FROM message WHERE conversation = ? AND private = 1"
+            messages = connection.execute(count, (key,)).fetchone()[0]
+            spoke = "SELECT 1 FROM message WHERE conversation = ? AND private <> 2 AND (author = ? OR addressee = ?)"
+            found = [name for name in people if connection.execute(f"{spoke} LIMIT 1", (key, name, name)).fetchone()]
+        return Kept(marked == 1, messages, tuple(found))
+
+    def set_private(self, conversation_id: str, private: bool) -> None:
+        """Marks it as what stays on this machine; False takes that back and lets everything leave that is in it now.
+
+        Raises NotFoundError.
+        """
+        with self._database.transaction() as connection:
+            key = conversation_key(connection, self._owner, conversation_id)
+            connection.execute("UPDATE conversation SET private = ? WHERE key = ?", (int(private), key))
+            if not private:
+                connection.execute("UPDATE message SET private = 2 WHERE conversation = ?", (key,))
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Gives a title; "" takes it away. Raises NotFoundError."""

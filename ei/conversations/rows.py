@@ -26,7 +26,7 @@ FIRST_LINE_LENGTH = 200
 
 MESSAGE_SELECT = """
     SELECT m.key, m.id, c.id, p.id, m.depth, m.role, m.author, m.state, m.text, m.parts, m.created_ms,
-        m.addressee, m.model, m.reference, m.resolved_by, m.error, m.info,
+        m.addressee, m.model, m.reference, m.resolved_by, m.error, m.info, m.private,
         (SELECT count(*) FROM message s
             WHERE s.conversation = m.conversation AND s.parent = m.parent AND s.role = m.role),
         (SELECT count(*) FROM message s
@@ -45,7 +45,8 @@ CONVERSATION_SELECT = f"""
                 WHERE o.conversation = c.key AND o.parent = 0),
             (SELECT substr(f.text, 1, {FIRST_LINE_LENGTH}) FROM message f
                 WHERE f.conversation = c.key AND f.parent = 0 ORDER BY +f.key DESC LIMIT 1),
-            '')
+            ''),
+        c.private, (SELECT count(*) FROM message s WHERE s.conversation = c.key AND s.private = 1)
     FROM conversation c JOIN persona p ON p.key = c.persona LEFT JOIN message h ON h.key = c.head"""
 """Followed by a WHERE on c (conversation) and p (its persona).
 
@@ -72,9 +73,10 @@ def message_from_row(row: Row) -> Message:
         reference=row[13],
         resolved_by=row[14],
         error=row[15],
-        variants=row[17] if depth else 1,
-        variant=row[18] if depth else 1,
+        variants=row[18] if depth else 1,
+        variant=row[19] if depth else 1,
         info=None if row[16] is None else info_from_data(json.loads(row[16])),
+        private=row[17] == 1,
     )
 
 
@@ -95,6 +97,8 @@ def conversation_from_row(row: Row) -> Conversation:
         can_redo=bool(row[12]),
         forked_from=row[7],
         parameters=json.loads(row[10]),
+        private=row[14] == 1,
+        private_messages=row[15],
     )
 
 

@@ -49,6 +49,7 @@ class Fields:
     error: str = ""
     lease_owner: str = ""
     lease_until_ms: int = 0
+    private: int = 0
 
 
 def find_node(connection: sqlite3.Connection, owner: str, message_id: str) -> Node:
@@ -67,8 +68,8 @@ def insert(connection: sqlite3.Connection, conversation: int, parent: int, depth
     """Adds a message and gives its key; one that has ended enters the text index. The head stays where it is."""
     cursor = connection.execute(
         "INSERT INTO message (id, conversation, parent, depth, role, author, addressee, state, created_ms, updated_ms,"
-        " lease_owner, lease_until_ms, model, reference, resolved_by, error, text, parts)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " lease_owner, lease_until_ms, model, reference, resolved_by, error, text, parts, private)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             fields.id,
             conversation,
@@ -88,6 +89,7 @@ def insert(connection: sqlite3.Connection, conversation: int, parent: int, depth
             fields.error,
             fields.text,
             fields.parts,
+            fields.private,
         ),
     )
     key = cursor.lastrowid

@@ -59,6 +59,8 @@ class Message:
     """Which of them this is, from 1."""
     info: ReplyInfo | None = None
     """How a reply came to be, None where that was not kept."""
+    private: bool = False
+    """Whether a private persona said it or was told it, and the person did not let it leave since."""
 
     @property
     def text(self) -> str:
@@ -80,6 +82,8 @@ class Conversation:
     last_model: `provider:model` that answered last, or "".
     messages: length of the current path. unread: replies that came after the read cursor.
     can_redo: whether something was taken back.
+    private: whether the person marked it as what stays on this machine; private_messages: how many messages of its
+    whole tree are.
     """
 
     id: str
@@ -96,11 +100,26 @@ class Conversation:
     can_redo: bool = False
     forked_from: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
+    private: bool = False
+    private_messages: int = 0
 
     @property
     def name(self) -> str:
         """What a list calls it: its title, else its first line."""
         return self.title or self.first_line or "(empty)"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What keeps a conversation on this machine.
+
+    marked: the person did. messages: how many of its tree are private. people: those asked about who spoke or were
+    spoken to in it.
+    """
+
+    marked: bool = False
+    messages: int = 0
+    people: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

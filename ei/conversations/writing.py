@@ -30,7 +30,7 @@ QUEUED_PARENT = -1
 class Extra(TypedDict, total=False):
     """What else a new message may say; the names are those of Message.
 
-    lease_owner: who streams it. lease_ms: for how long from now it is theirs.
+    lease_owner: who streams it. lease_ms: for how long from now it is theirs. private: it stays on this machine.
     """
 
     to: str
@@ -40,6 +40,7 @@ class Extra(TypedDict, total=False):
     error: str
     lease_owner: str
     lease_ms: int
+    private: bool
 
 
 class Writing(StoreBase):
@@ -247,9 +248,18 @@ class Writing(StoreBase):
 
     # The queue.
 
-    def queue(self, conversation_id: str, parts: Iterable[Part], to: str = "", lease_owner: str = "") -> Message:
+    def queue(
+        self,
+        conversation_id: str,
+        parts: Iterable[Part],
+        to: str = "",
+        lease_owner: str = "",
+        *,
+        private: bool = False,
+    ) -> Message:
         """Keeps what the person typed while a reply streams; it is on no path until it is sent."""
-        fields = self._fields("user", "", parts, State.QUEUED, Extra(to=to, lease_owner=lease_owner))
+        extra = Extra(to=to, lease_owner=lease_owner, private=private)
+        fields = self._fields("user", "", parts, State.QUEUED, extra)
         with self._database.transaction() as connection:
             conversation = conversation_key(connection, self._owner, conversation_id)
             tree.insert(connection, conversation, QUEUED_PARENT, 0, fields)
@@ -290,6 +300,7 @@ class Writing(StoreBase):
                 now_ms=self._now_ms(),
                 created_ms=message.created_ms,
                 addressee=message.to,
+                private=int(message.private),
             )
             tree.grow(connection, conversation, head, fields)
             return fetch_message(connection, self._owner, message_id)
@@ -372,4 +383,5 @@ class Writing(StoreBase):
             error=clean(extra.get("error", "")),
             lease_owner=extra.get("lease_owner", ""),
             lease_until_ms=now + lease_ms if lease_ms else 0,
+            private=int(extra.get("private", False)),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ei.errors import StorageError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """The number of the last file in `migrations/`; kept here so that opening need not list them."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

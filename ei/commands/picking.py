@@ -38,7 +38,7 @@ WAYS = (Way(HERE, "t", "this conversation"), Way(ONCE, "o", "next reply"))
 LEGEND = "t tools, v vision, s structured, r reasoning, e embeddings"
 HEADINGS = (
     Heading("tier", spare=4),
-    Heading("context", spare=2, right=True),
+    Heading("ctx", spare=2, right=True),
     Heading("$ in/out", spare=1, right=True),
     Heading("can", spare=3, legend=LEGEND),
     Heading("speed", spare=5, right=True),
@@ -66,7 +66,7 @@ async def pick(call: Invocation, given: Options = NONE, query: str = "") -> Repl
     own = next((way for way in WAYS if given.has(f"--{way.name}")), None)
     ways = tuple(way for way in WAYS if way is not own and not (call.shell and way.name == ONCE))
     chosen = await call.ui.pick(
-        replace(offer, query=query, enter=own.label if own else session.persona.name, ways=ways)
+        replace(offer, query=query, enter=own.label if own else f"for {session.persona.name}", ways=ways)
     )
     if chosen is None:
         return Reply()

@@ -23,6 +23,7 @@ class Matcher:
             f"{c.label}\n{c.words}\n{c.group}\n{c.detail}\n{c.dimmed}\n{' '.join(c.cells)}".lower() for c in choices
         ]
         self._labels = [c.label.lower() for c in choices]
+        self._dimmed = [bool(c.dimmed) for c in choices]
         first: dict[str, int] = {}
         for index, choice in enumerate(choices):
             first.setdefault(choice.key, index)
@@ -31,7 +32,7 @@ class Matcher:
         self._gapped: tuple[str, list[int]] = ("", self._once)
 
     def find(self, query: str) -> list[int]:
-        """Indices of the rows that fit, best first; in the given order where they fit as well."""
+        """Indices of the rows that fit, best first; of those that fit as well, what can be chosen now."""
         query = " ".join(query.lower().split())
         if not query:
             return list(range(len(self._rows)))
@@ -48,8 +49,8 @@ class Matcher:
         return found if query.startswith(before) else self._once
 
     def _ranked(self, found: Sequence[int], words: Sequence[str]) -> list[int]:
-        ranks: list[list[int]] = [[] for _ in range(3 * len(words) + 1)]
-        labels = self._labels
+        ranks: list[list[int]] = [[] for _ in range(6 * len(words) + 2)]
+        labels, dimmed = self._labels, self._dimmed
         for index in found:
             label = labels[index]
             rank = 0
@@ -61,11 +62,11 @@ class Matcher:
                     rank += 2
                 elif at + len(word) < len(label):
                     rank += 1
-            ranks[rank].append(index)
+            ranks[2 * rank + dimmed[index]].append(index)
         return [index for rank in ranks for index in rank]
 
     def _with_gaps(self, query: str, words: Sequence[str]) -> list[int]:
-        """Those in which the letters of each word follow each other closest first."""
+        """Those that have the letters of each word in order, the closest together first."""
         tests = [(word, _gaps(word) if len(word) >= _GAPS_FROM else None) for word in words]
         ranked: list[tuple[int, int]] = []
         for index in self._before(self._gapped, query):

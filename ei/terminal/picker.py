@@ -72,8 +72,8 @@ def grid(width: int, labels: int, headings: Sequence[Heading], widths: Sequence[
     return Grid(label, tuple(columns))
 
 
-class _List(UIControl):
-    """The rows that fit the window, and only those: cost does not grow with the list."""
+class Rows(UIControl):
+    """The rows of an offer, of which those that fit the window are drawn: that cost does not grow with the list."""
 
     def __init__(self, offer: Offer) -> None:
         choices = offer.choices
@@ -84,10 +84,11 @@ class _List(UIControl):
         self._grouped = True
         self._top = 0
         self._matcher = Matcher(choices)
-        self._labels = max((_cells(c.label) for c in choices), default=0)
+        self._labels = max((cell_width(choice.label) for choice in choices), default=0)
+        columns = zip(*(choice.cells for choice in choices if choice.cells), strict=True)
+        needed = [max(map(cell_width, set(column))) for column in columns] or [0] * len(offer.headings)
         self._widths = [
-            min(max(len(heading.name), max((_cells(c.cells[i]) for c in choices if c.cells), default=0)), _WIDEST)
-            for i, heading in enumerate(offer.headings)
+            min(max(len(heading.name), width), _WIDEST) for heading, width in zip(offer.headings, needed, strict=True)
         ]
         self._grids: dict[int, Grid] = {}
         self.narrow(offer.query)
@@ -209,10 +210,6 @@ def _one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else " ".join(safe(text).split())
 
 
-def _cells(text: str) -> int:
-    return len(text) if text.isascii() else cell_width(text)
-
-
 class _Texts(FormattedTextControl):
     """Rows of text that are known only when the width is: wrapped at `apart`, at most so many rows."""
 
@@ -232,12 +229,12 @@ class _Texts(FormattedTextControl):
         return UIContent(get_line=lambda line: [(self._look, rows[line])], line_count=len(rows), show_cursor=False)
 
 
-def picker(device: Device, offer: Offer) -> Application[Chosen | None]:
+def picker(device: Device, rows: Rows) -> Application[Chosen | None]:
     """The application; its result is the row that was chosen and how, or None.
 
     Enter on a dimmed row chooses it too: why it cannot be used now is told by whoever asked.
     """
-    rows = _List(offer)
+    offer = rows.offer
     search = Buffer(
         multiline=False, document=Document(offer.query), on_text_changed=lambda b: rows.narrow(b.text), name="picker"
     )
@@ -279,13 +276,14 @@ def picker(device: Device, offer: Offer) -> Application[Chosen | None]:
         HSplit([*above, prompt, *headings, Window(rows), *below, texts(lambda width: keys, "picker.keys", 2)]),
         focused_element=search,
     )
-    return device.page(layout, _bindings(rows, offer))
+    return device.page(layout, _bindings(rows))
 
 
 _MOVES: Mapping[str, int] = {"up": -1, "c-p": -1, "down": 1, "c-n": 1, "tab": 1, "s-tab": -1}
 
 
-def _bindings(rows: _List, offer: Offer) -> KeyBindings:
+def _bindings(rows: Rows) -> KeyBindings:
+    offer = rows.offer
     keys = KeyBindings()
 
     def moves(name: str, by: Callable[[], int]) -> None:

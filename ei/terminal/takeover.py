@@ -59,13 +59,15 @@ class Takeover:
     async def pick(self, offer: Offer) -> Chosen | None:
         import gc
 
-        from ei.terminal.picker import picker
+        from ei.terminal.picker import Rows, picker
 
+        began = asyncio.get_running_loop().time()
+        rows = Rows(offer)
         # While thousands of rows are held a full collection takes longer than a key may: they are left out of it, and
         # what became garbage meanwhile is collected once the page is closed.
         gc.freeze()
         try:
-            return await self._full_screen(lambda device: picker(device, offer))
+            return await self._full_screen(lambda device: picker(device, rows), began)
         finally:
             gc.unfreeze()
             gc.collect()
@@ -125,12 +127,14 @@ class Takeover:
                     finally:
                         self._renderer.away = False
 
-    async def _full_screen(self, make: Callable[[Device], Application[Result]]) -> Result:
+    async def _full_screen(self, make: Callable[[Device], Application[Result]], began: float | None = None) -> Result:
+        """Runs a page. began: when, by the loop's clock, this use of the terminal did; None for now."""
         from ei.terminal.device import Device
 
         # A lone Escape is told apart by a timer of the application that read it; one that still runs would take
         # the first key of the page.
-        await asyncio.sleep(self._app.ttimeoutlen * 1.2)
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(self._app.ttimeoutlen * 1.2 - (now - (now if began is None else began)))
         async with self._given_away():
             self._page = page = make(Device(self._app.input, self._app.output, self._style(), self._color_depth))
             try:

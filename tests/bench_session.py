@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from ei.commands.base import (
     Chosen,
     Comparing,
     Document,
+    Form,
     Invocation,
     Line,
     Offer,
@@ -49,6 +50,9 @@ class ScriptedUi:
     yes: list[bool] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     keys: list[str | Chosen | None] = field(default_factory=list)
+    typed: list[Mapping[str, str] | None] = field(default_factory=list)
+    """What is typed into forms: the lines that are changed."""
+    forms: list[Form] = field(default_factory=list)
     edits: list[str | None] = field(default_factory=list)
     chosen: list[int | None] = field(default_factory=list)
     picked: list[int | None] = field(default_factory=list)
@@ -87,6 +91,17 @@ class ScriptedUi:
         self.offered.append(offer.choices)
         taken = self._take(offer.title, self.keys)
         return Chosen(taken) if isinstance(taken, str) else taken
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        """Raises AssertionError where something is wrong with what is typed."""
+        self.forms.append(form)
+        typed = self._take(form.title, self.typed)
+        if typed is None:
+            return None
+        values = {field.key: typed.get(field.key, field.value) for field in form.fields}
+        problems = [problem for field in form.fields if (problem := field.problem(values[field.key]))]
+        assert [*problems, form.problem(values)[1]] == [""]
+        return values
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         return self._take(text, self.edits)

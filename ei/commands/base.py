@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +127,48 @@ class Chosen:
     way: str = ""
 
 
+def fits(value: object) -> str:
+    """Nothing is wrong with it."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of a form.
+
+    key: under which its value comes back. value: what stands there at first. kind: a "secret" is hidden while it is
+    typed. choices: of a "choice"; a dimmed one cannot be chosen. hint: what it means, shown while the line is edited.
+    example: stands dimly in an empty line. problem: what is wrong with a value, as one sentence, or "".
+    """
+
+    key: str
+    label: str
+    kind: Literal["text", "secret", "choice"] = "text"
+    value: str = field(default="", repr=False)
+    choices: tuple[Choice, ...] = ()
+    hint: str = ""
+    example: str = ""
+    problem: Callable[[str], str] = fits
+
+
+def all_fit(values: Mapping[str, str]) -> tuple[str, str]:
+    """Nothing is wrong with them."""
+    return "", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Several values that are typed in one place. about: lines that stand above them.
+
+    problem: what is wrong with them together: the key of the line to mend and one sentence, or two empty texts.
+    """
+
+    title: str
+    fields: tuple[Field, ...]
+    about: tuple[str, ...] = ()
+    problem: Callable[[Mapping[str, str]], tuple[str, str]] = all_fit
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One of several texts that are looked at in turn; text is Markdown."""
@@ -213,6 +255,10 @@ class Ui(Protocol):
 
     async def pick(self, offer: Offer) -> Chosen | None:
         """As `choose`, from rows with columns and in more ways than one."""
+        ...
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        """What was typed into a form, by the keys of its lines; None when the person left it."""
         ...
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:

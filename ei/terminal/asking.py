@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from ei.commands.base import Choice, Chosen, Comparing, Offer, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Form, Offer, Reply
 from ei.errors import CancelledError
 from ei.terminal.numbered import Numbered
 from ei.terminal.plain import PlainUi
@@ -67,6 +67,12 @@ class AskingUi(PlainUi):
                 return chosen
             _say("\n".join(listed.rows()) + "\n")
         return None
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        """One question after the other."""
+        from ei.terminal.form_lines import by_lines
+
+        return await by_lines(form, lambda text: _say(f"{text}\n"), self.ask, self.secret)
 
     async def compare(self, comparing: Comparing) -> int | None:
         """The replies one after the other once all have ended, then a number; nothing is asked where JSON is wanted."""

@@ -19,7 +19,7 @@ from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProce
 from ei.errors import CancelledError
 
 
-class Form:
+class Question:
     """The line that asks. opened, closed: move the keyboard's focus to it and back."""
 
     def __init__(self, opened: Callable[[], None], closed: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from prompt_toolkit.layout.processors import TabsProcessor as _Tabs
 from prompt_toolkit.widgets import SearchToolbar
 
 from ei.terminal.folds import FoldProcessor, Folds
-from ei.terminal.forms import Form
+from ei.terminal.forms import Question
 
 Fragments = Callable[[], StyleAndTextTuples]
 
@@ -36,6 +36,10 @@ STYLE: Mapping[str, str] = {
     "hint": "bold",
     "form.prompt": "bold",
     "form.keys": "ansibrightblack",
+    "form.label": "",
+    "form.example": "ansibrightblack",
+    "form.save": "bold",
+    "form.problem": "bold",
     "picker.title": "bold",
     "picker.group": "bold underline",
     "picker.selected": "reverse",
@@ -58,7 +62,7 @@ def build_layout(
     *,
     buffer: Buffer,
     bindings: KeyBindings,
-    form: Form,
+    form: Question,
     folds: Folds,
     prompt: Fragments,
     cards: Fragments,

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 
-from ei.commands.base import Choice, Chosen, Comparing, Offer, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Form, Offer, Reply
 from ei.errors import CancelledError, NeedsAnswerError
 from ei.platform import leaves_in_order, wait_for_input
 from ei.terminal.background import Background
@@ -170,6 +170,12 @@ class LineScreen:
                 return chosen
             self.commit(listed.rows())
         return None
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        """One question after the other; what may not be shown is not asked for."""
+        from ei.terminal.form_lines import by_lines
+
+        return await by_lines(form, lambda text: self.commit([text]), self.ask, None)
 
     async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
         self.commit([title, *(rows(COLUMNS) if callable(rows) else rows)])

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ei.commands.base import Choice, Chosen, Comparing, Document, Line, Offer, Page, Progress, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Document, Form, Line, Offer, Page, Progress, Reply
 from ei.errors import NeedsAnswerError
 from ei.terminal.clipboard import copy_text
 from ei.terminal.editor import edit_file, edit_text, editor_command
@@ -73,6 +73,9 @@ class PlainUi:
 
     async def pick(self, offer: Offer) -> Chosen | None:
         raise _nobody(offer.title)
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        raise _nobody(form.title)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         """Opens the editor where it has a terminal. Raises NeedsAnswerError elsewhere, ConfigError without one."""

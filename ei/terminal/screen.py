@@ -22,14 +22,14 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle, Style
 
-from ei.commands.base import Choice, Chosen, Comparing, Offer
+from ei.commands.base import Choice, Chosen, Comparing, Form, Offer
 from ei.errors import CancelledError
 from ei.platform import leaves_in_order, told_when_continued
 from ei.terminal.background import Background, by_asking
 from ei.terminal.cards import Card, Cards
 from ei.terminal.completion import Complete, FunctionCompleter
 from ei.terminal.folds import Folds
-from ei.terminal.forms import Form
+from ei.terminal.forms import Question
 from ei.terminal.frames import Frames, Status, Tail
 from ei.terminal.keys import Actions, input_bindings
 from ei.terminal.layout import STYLE, build_layout
@@ -98,7 +98,7 @@ class Screen:
         self._folds = Folds()
         self._history = Typed(history)
         self._cards = Cards(self.refresh)
-        self._form = Form(self._focus_form, self._focus_input)
+        self._form = Question(self._focus_form, self._focus_input)
         self._buffer = Buffer(
             multiline=True,
             history=self._history,
@@ -257,6 +257,10 @@ class Screen:
     async def pick(self, offer: Offer) -> Chosen | None:
         """The same with columns, and with more keys that choose."""
         return await self._takeover.pick(offer)
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        """Lines to type into, full-screen; what was typed by their keys, or None when the person left."""
+        return await self._takeover.form(form)
 
     async def view(self, title: str, rows: Sequence[str] | Tail) -> None:
         """Rows to scroll through, full-screen."""

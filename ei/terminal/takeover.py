@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ from prompt_toolkit.application.run_in_terminal import in_terminal
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle
 
-from ei.commands.base import Chosen, Comparing, Offer
+from ei.commands.base import Chosen, Comparing, Form, Offer
 from ei.platform import can_suspend, suspend
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ class Takeover:
         from ei.terminal.comparing import comparison
 
         return await self._full_screen(lambda device: comparison(device, comparing, theme))
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        from ei.terminal.form_page import form_page
+
+        return await self._full_screen(lambda device: form_page(device, form))
 
     async def edit(self, text: str, suffix: str) -> str | None:
         from ei.terminal.editor import edit_text, editor_command

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from ei.commands.base import Choice, Chosen, Comparing, Offer, Page, Progress, Reply
+from ei.commands.base import Choice, Chosen, Comparing, Form, Offer, Page, Progress, Reply
 from ei.terminal import pager
 from ei.terminal.clipboard import copy_text
 from ei.terminal.safe import safe
@@ -56,6 +56,10 @@ class TerminalUi:
         """What a row holds is made harmless when it is drawn: of thousands most never are."""
         self._waits()
         return await self._screen.pick(offer)
+
+    async def form(self, form: Form) -> Mapping[str, str] | None:
+        self._waits()
+        return await self._screen.form(form)
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:
         self._waits()

@@ -17,6 +17,7 @@ EiError
 │   ├── UnreachableError       nobody answers at the address
 │   ├── LeftAloneError         it failed so often that it is not asked now
 │   ├── PrivateError           what is private would leave this machine
+│   ├── BudgetError            a budget has too little left for it
 │   ├── CutOffError            the stream ended early
 │   ├── TooLongError           the request is larger than the model's context
 │   └── RejectedParameterError 400, 422 that names a parameter
@@ -174,6 +175,25 @@ class LeftAloneError(ProviderError):
 
 class PrivateError(ProviderError):
     """What is private would have left this machine."""
+
+
+class BudgetError(ProviderError):
+    """Nothing was sent, since a budget has too little left. switch: the reference that is to answer instead, as the
+    person wrote it, None where none is. budget: what the budget is called ("the budget of the day")."""
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        provider: str = "",
+        model: str = "",
+        switch: object = None,
+        budget: str = "",
+    ) -> None:
+        super().__init__(sentence, hint, provider=provider, model=model)
+        self.switch = switch
+        self.budget = budget
 
 
 class CutOffError(ProviderError):

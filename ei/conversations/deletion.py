@@ -82,6 +82,10 @@ class Deletion(StoreBase):
                 "UPDATE calls SET persona = NULL, conversation = NULL, message = NULL WHERE owner = ? AND persona = ?",
                 (self._owner, persona),
             )
+            connection.execute("UPDATE reservation SET persona = NULL WHERE persona = ?", (persona,))
+            connection.execute(
+                "DELETE FROM budget WHERE owner = ? AND scope = 'persona' AND name = ?", (self._owner, persona)
+            )
             self._remember_remains(connection)
         return self._cleaned(counts)
 
@@ -140,6 +144,10 @@ class Deletion(StoreBase):
             connection.execute(
                 "UPDATE calls SET persona = NULL, conversation = NULL, message = NULL WHERE conversation = ?", (id,)
             )
+            connection.execute(
+                "UPDATE reservation SET persona = NULL, conversation = NULL, message = NULL WHERE conversation = ?", (id,)
+            )
+            connection.execute("DELETE FROM budget WHERE scope = 'conversation' AND name = ?", (id,))
             connection.execute("UPDATE conversation SET forked_from = '' WHERE forked_from = ?", (id,))
             connection.execute("UPDATE persona SET current_conversation = NULL WHERE current_conversation = ?", (key,))
             for table in ("redo", "choice", "message"):

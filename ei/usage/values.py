@@ -24,6 +24,8 @@ class Call:
     cost: nano-dollars. cost_source: who said so ("provider", "price").
     first_token_ms, total_ms: durations in milliseconds.
     status: HTTP status. error: the name of the error's class; never its text, which may quote what was said.
+    reserved_ms: when money was set aside for it, milliseconds since 1970. assumed: nano-dollars that count against
+    budgets in place of a cost that is not sure. approved: the person let it through over a budget.
     """
 
     started_ms: int
@@ -58,6 +60,9 @@ class Call:
     total_ms: int | None = None
     status: int | None = None
     error: str | None = None
+    reserved_ms: int | None = None
+    assumed: int | None = None
+    approved: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,20 @@ def _settings() -> Iterable[Setting]:
         "Providers and models that a tier may choose although they cost money.",
         example=["anthropic", "openai:gpt-5-mini"],
     )
+    yield Setting(
+        "private",
+        False,
+        "flag",
+        "Whether nothing that is said or asked leaves this machine and the hosts in own_hosts.",
+        "EI_PRIVATE",
+    )
+    yield Setting(
+        "own_hosts",
+        [],
+        "names",
+        "Hosts of your own beside this machine: what is private may go there, too. Names are never resolved.",
+        example=["llm.home", "192.168.1.20", "10.8.0.0/16"],
+    )
     yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
     yield Setting(
         "retry.longest_wait", 60, "number", "The longest pause before a further try, in seconds.", low=0, high=3600
@@ -152,10 +166,14 @@ def _of_a_provider() -> Iterable[Setting]:
     yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
     yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
     yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
-    yield Setting("key", None, "text", "Where its key is: env:NAME. Never the key itself.")
+    yield Setting("key", None, "text", "Where its key is: env:NAME, keyring:NAME, cmd:COMMAND, file:NAME or plain:NAME. Never the key itself.")
     yield Setting(
         "headers", None, "texts", "Sent with every request; values may be env:NAME, and what is secret must be."
     )
+    yield Setting("organization", None, "text", "The organisation that requests count for, where it has several.")
+    yield Setting("project", None, "text", "The project that requests count for, where it has several.")
+    yield Setting("default_model", None, "text", "Its model that is offered where only the provider is named.")
+    yield Setting("preferred_models", None, "names", "Its models that are shown and chosen before its others.")
     yield Setting("enabled", True, "flag", "Whether it may be used.")
 
 
@@ -174,7 +192,8 @@ def _of_a_profile() -> Iterable[Setting]:
         "api_key_ref",
         None,
         "key",
-        "The environment variable that holds its key, the provider's own unless told. Never the key itself.",
+        "Where its key is: an environment variable, keyring:NAME, cmd:COMMAND, file:NAME or plain:NAME; the provider's "
+        "own unless told. Never the key itself.",
     )
     yield Setting("temperature", 0.7, "number", "How freely it answers.", low=0, high=2)
     yield Setting("top_p", None, "number", "The share of likely words that it picks from.", low=0, high=1)

@@ -104,6 +104,8 @@ class Setting:
                     if self.kind != "flag"
                     else {"yes": True, "on": True, "no": False, "off": False}.get(text.lower())
                 )
+            if self.kind == "flag" and text in ("0", "1"):
+                value = text == "1"
         problem = self.problem(value) if value is not None else "cannot be read"
         if problem:
             raise ConfigError(f"{self.variable}={text!r}: {problem}.", f"It means: {self.meaning}")

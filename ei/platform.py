@@ -125,13 +125,13 @@ def lock_file(path: Path, timeout: float = 10.0) -> Iterator[None]:
 def write_file(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replaces the file at path by data, or leaves it as it was: written beside it, synced, renamed.
 
-    mode: permission bits; None takes what the process gives to new files. Hold a lock: the file beside it has a
-    fixed name, so that one left by a process that died is written over. Raises OSError.
+    mode: permission bits, from the first byte on; None takes what the process gives to new files. Hold a lock: the
+    file beside it has a fixed name, so that one left by a process that died is written over. Raises OSError.
     """
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(beside, flags, 0o666)
+    descriptor = os.open(beside, flags, 0o666 if mode is None else mode & 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -165,6 +165,28 @@ def _replace(source: Path, target: Path) -> None:
                 raise
             time.sleep(pause)
     source.replace(target)
+
+
+def is_running(number: int) -> bool:
+    """Whether there is a process of that number on this machine."""
+    if sys.platform == "win32":
+        import ctypes
+
+        # Asking os.kill would end it there. 0x1000: only to look at it; 259: it has not ended.
+        kernel, code = ctypes.windll.kernel32, ctypes.c_ulong()
+        handle = kernel.OpenProcess(0x1000, False, number)
+        if not handle:
+            return bool(kernel.GetLastError() == 5)  # there, but not to be looked at
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == 259
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return number > 0
 
 
 def can_suspend() -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import astuple, fields
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, fields, replace
 from typing import Any
 
 from ei.storage.database import Database
 from ei.storage.ids import uuid7
+from ei.usage.budget import Quote, counted
 from ei.usage.comparing import Compared
 from ei.usage.values import Call, Spent
 
 # Fields of Call whose column has another name (a reserved word in SQL).
 RENAMED = {"group": "grouping"}
-FLAGS = ("comparing", "blind", "chosen", "estimated")
+FLAGS = ("comparing", "blind", "chosen", "estimated", "approved")
 FIELDS = tuple(field.name for field in fields(Call))
 COLUMNS = tuple(RENAMED.get(name, name) for name in FIELDS)
 
@@ -27,23 +29,17 @@ class CallStore:
         self._owner = owner
         self._clock = clock
 
-    def record(self, call: Call) -> str:
+    def record(self, call: Call, reservation: str = "", written: int | None = None) -> str:
         """Keeps a call and gives its id.
 
         A conversation or message that is not in this database (deleted meanwhile, or of a chat that is not saved)
-        is left out of the row.
+        is left out of the row. reservation: what was set aside for it, which is given back in the same transaction.
+        written: no more tokens than these came of the reply, as in `ei.usage.budget.counted`.
         """
-        values = dict(zip(FIELDS, astuple(call), strict=True))
-        values["id"] = call.id or uuid7(call.started_ms)
-        marks = ", ".join("?" * len(COLUMNS))
         with self._database.transaction() as connection:
-            for name in ("conversation", "message"):
-                found = connection.execute(f"SELECT id FROM {name} WHERE id = ?", (values[name],)).fetchone()
-                values[name] = found[0] if found else None
-            connection.execute(
-                f"INSERT INTO calls (owner, {', '.join(COLUMNS)}) VALUES (?, {marks})", (self._owner, *values.values())
-            )
-        return str(values["id"])
+            if reservation:
+                call = settled(connection, self._owner, call, reservation, written)
+            return insert(connection, self._owner, call)
 
     def spent(
         self,
@@ -122,6 +118,63 @@ class CallStore:
                 (self._owner, provider, since_ms, limit),
             ).fetchall()
         return tuple(_call(row) for row in rows)
+
+
+def insert(connection: sqlite3.Connection, owner: str, call: Call) -> str:
+    """Writes the row of a call and gives its id. A conversation or message that is not here is left out."""
+    values = dict(zip(FIELDS, astuple(call), strict=True))
+    values["id"] = call.id or uuid7(call.started_ms)
+    for name in ("conversation", "message"):
+        found = connection.execute(f"SELECT id FROM {name} WHERE id = ?", (values[name],)).fetchone()
+        values[name] = found[0] if found else None
+    marks = ", ".join("?" * len(COLUMNS))
+    connection.execute(
+        f"INSERT INTO calls (owner, {', '.join(COLUMNS)}) VALUES (?, {marks})", (owner, *values.values())
+    )
+    return str(values["id"])
+
+
+def settled(connection: sqlite3.Connection, owner: str, call: Call, reservation: str, written: int | None) -> Call:
+    """The call with what budgets have to know of it; what was set aside for it is free again.
+
+    Where the reservation was settled by another process, which took this one for gone, that row gives way to the call.
+    """
+    gone = connection.execute(
+        "SELECT reserved_ms, approved, coalesce(assumed, 0) FROM calls WHERE id = ?", (reservation,)
+    ).fetchone()
+    if gone is not None:
+        connection.execute("DELETE FROM calls WHERE id = ?", (reservation,))
+        sure = call.cost is not None and not call.estimated
+        return replace(
+            call, reserved_ms=gone[0], approved=bool(gone[1]) or None, assumed=None if sure else int(gone[2])
+        )
+    row = connection.execute(
+        "SELECT provider, model, input_tokens, input_price, output_price, fixed, hides, amount, created_ms, approved,"
+        " persona FROM reservation WHERE id = ?",
+        (reservation,),
+    ).fetchone()
+    if row is None:
+        return call
+    amount, created_ms, approved, persona = row[7:]
+    connection.execute("DELETE FROM reservation WHERE id = ?", (reservation,))
+    if call.persona is None and persona is not None:
+        # Of a chat that is not saved a persona is only kept where it has a budget to be counted for.
+        found = connection.execute(
+            "SELECT 1 FROM budget WHERE owner = ? AND scope = 'persona' AND name = ?", (owner, persona)
+        ).fetchone()
+        call = replace(call, persona=persona if found else None)
+    return replace(
+        call,
+        reserved_ms=created_ms,
+        approved=bool(approved) or None,
+        assumed=counted(quote_of(row), amount, call.cost, bool(call.estimated), written),
+    )
+
+
+def quote_of(row: Sequence[Any]) -> Quote:
+    """The quote of a reservation. row: provider, model, input_tokens, input_price, output_price, fixed, hides, …"""
+    provider, model, tokens, price, output, fixed, hides = row[:7]
+    return Quote(provider, model, tokens, price, output, fixed, hides=bool(hides))
 
 
 def midnight_ms(now: float) -> int:

@@ -62,6 +62,9 @@ def test_a_call_comes_back_with_every_field_and_unknown_stays_unknown(database: 
         total_ms=7,
         status=529,
         error="BusyError",
+        reserved_ms=1999,
+        assumed=8,
+        approved=True,
     )
     assert all(getattr(full, field.name) is not None for field in fields(Call))
     assert store.record(full) == "one"

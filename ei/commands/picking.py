@@ -189,7 +189,7 @@ class _Rows:
 
 def window(context: int | None) -> str:
     """A context in tokens: 128k and 1M also where it is counted in powers of two, "?" where nobody says."""
-    if context and context % 1024 == 0:
+    if context and context % 1000 and context % 1024 == 0:
         thousands = context // 1024
         return f"{thousands // 1024}M" if thousands % 1024 == 0 else f"{thousands}k"
     return tokens(context) if context else "?"

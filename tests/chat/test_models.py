@@ -32,7 +32,7 @@ def test_models_are_asked_for_in_the_background_and_what_is_gone_is_told_once(ho
         server.models("tiny", "other-7b")
         with syncing(home, server).ei() as terminal:
             terminal.wait_for(lambda t: is_known(home, "other-7b"))
-            say(terminal, "/models other")
+            say(terminal, "/models --all")
             terminal.wait_for(lambda t: shown(t, "local:other-7b balanced"))
         with closing(sqlite3.connect(home.data / "ei.db")) as connection, connection:
             connection.execute("UPDATE synced SET at_ms = 0")

@@ -44,7 +44,7 @@ async def with_models(b: Bench, *models: Model) -> None:
 
 async def test_before_the_first_sync_it_says_what_to_do(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
-        assert await said(b, "/models") == "No models are known yet: /models sync asks the providers."
+        assert await said(b, "/models --all") == "No models are known yet: /models sync asks the providers."
         assert await said(b, "/models", shell=True) == "No models are known yet: ei models sync asks the providers."
 
 
@@ -67,7 +67,7 @@ async def test_a_sync_shows_a_line_for_each_provider_and_then_they_are_listed(tm
                 ("builtin", "1", ""),
             ]
             assert text_of(reply).splitlines()[-1] == "5 new, 0 changed, 0 gone."
-            listed = await b.command("/models")
+            listed = await b.command("/models", shell=True)
             assert table(listed).columns == (
                 "model",
                 "tier",
@@ -86,10 +86,10 @@ async def test_a_sync_shows_a_line_for_each_provider_and_then_they_are_listed(tm
                 "anthropic:claude-haiku-4-5", "fast*", "200k", "1", "5", "tv", "", "local", "",
             )  # fmt: skip
             assert table(listed).current == 0
-            assert [row[0] for row in table(await b.command("/models OPUS vision")).rows] == [
+            assert [row[0] for row in table(await b.command("/models OPUS vision", shell=True)).rows] == [
                 "anthropic:claude-opus-4-7"
             ]
-            assert (await said(b, "/models claude-sonet")) == (
+            assert (await said(b, "/models claude-sonet", shell=True)) == (
                 "No model has claude-sonet in it. Near it: claude-sonnet-5, claude-opus-4-7, claude-haiku-4-5."
             )
 
@@ -107,9 +107,9 @@ async def test_a_long_list_is_cut_and_says_so(tmp_path: Path) -> None:
         local.models(*(f"m-{n}" for n in range(100)), Listed("whisper-1"))
         async with bench(tmp_path, EI_LLM_BASE_URL=local.url) as b:
             await b.command("/models sync local")
-            reply = await b.command("/models")
+            reply = await b.command("/models", shell=True)
             assert len(table(reply).rows) == 60
-            assert text_of(reply).splitlines()[-1] == "40 more. /models WORDS narrows, /models --all shows all."
+            assert text_of(reply).splitlines()[-1] == "40 more. ei models WORDS narrows, ei models --all shows all."
             assert isinstance(reply.data, list)
             assert len(reply.data) == 100
             everything = table(await b.command("/models --all")).rows
@@ -220,7 +220,8 @@ async def test_tier_price_default_and_disabling_are_set_and_given_back(tmp_path:
         assert (await said(b, "/models price gpt-5.1 auto")).startswith("The price of openai:gpt-5.1 is what lists say")
         assert await said(b, "/models default gpt-5.1") == "openai:gpt-5.1 is the default of the tier smart now."
         assert await said(b, "/models disable gpt-5.1") == "openai:gpt-5.1 is left alone from now on."
-        assert [row[-1] for row in table(await b.command("/models gpt-5.1")).rows] == ["disabled, added, no key"]
+        listed = await b.command("/models gpt-5.1", shell=True)
+        assert [row[-1] for row in table(listed).rows] == ["disabled, added, no key"]
         assert await said(b, "/models enable gpt-5.1") == "openai:gpt-5.1 may be chosen again."
 
 

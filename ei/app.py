@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ei.engine.services import Services
     from ei.engine.session import Session
     from ei.providers.base import Provider
+    from ei.providers.redactor import Redactor
 
 FIRST_PERSONA = "ei"
 LOG_BYTES = 1_000_000
@@ -60,12 +61,15 @@ def build(config: ConfigFile) -> Services:
     from ei.engine.choice import ModelChooser
     from ei.engine.circuits import down_now
     from ei.engine.gate import Gate
+    from ei.engine.own import everything
     from ei.engine.services import Services
     from ei.models.registry import RegistryStore
     from ei.personas.library import Library
     from ei.providers.endpoints import ENDPOINTS
+    from ei.providers.keystore import Keys
     from ei.providers.pool import Providers
-    from ei.providers.probe import Found, look
+    from ei.providers.probe import look
+    from ei.providers.redactor import Redactor
     from ei.storage.database import Database
     from ei.storage.state import StateStore
     from ei.usage.learned import LearnedStore
@@ -79,13 +83,18 @@ def build(config: ConfigFile) -> Services:
     database = Database(paths.database)
     state = StateStore(database)
 
-    async def look_around() -> Found:
-        return await look(chooser.connection("local").base_url, chooser.connection("ollama").base_url)
-
+    redactor = Redactor(lambda: _secrets(config))
+    keys = Keys(paths.settings.parent, lambda name: config.last_good().variable(name), redactor, environment())
     registry = RegistryStore(database)
     calls = CallStore(database)
     chooser = ModelChooser(
-        config, ENDPOINTS, state, look_around, registry.all, lambda: down_now(calls, time.time, chooser.stays_here)
+        config,
+        ENDPOINTS,
+        state,
+        look,
+        registry.all,
+        lambda: down_now(calls, time.time, chooser.stays_here),
+        keys,
     )
     providers = Providers(chooser.connection, _companion)
     return Services(
@@ -98,11 +107,11 @@ def build(config: ConfigFile) -> Services:
         registry=registry,
         state=state,
         providers=providers,
-        gate=Gate(providers, chooser.stays_here),
+        keys=keys,
+        gate=Gate(providers, chooser.is_own, lambda: everything(config.current())),
         chooser=chooser,
-        look=look_around,
         now=time.time,
-        log=_logger(config),
+        log=_logger(config, redactor),
         lease_owner=f"{os.getpid()}-{os.urandom(4).hex()}",
     )
 
@@ -137,7 +146,9 @@ def open_session(services: Services, persona: str | None = None) -> Session:
 def write_log(text: str) -> Path:
     """Adds a text to the log, keys taken out, when nothing else may be up. Returns the log's path."""
     config = ConfigFile(environment(), Path.cwd())
-    _logger(config)(text)
+    from ei.providers.redactor import Redactor
+
+    _logger(config, Redactor(lambda: _secrets(config)))(text)
     return config.paths.log
 
 
@@ -177,7 +188,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _secrets(config: ConfigFile) -> list[str]:
-    """What no log may hold, the longest first: what the settings refer to or send as a header, and every variable
+    """What no log may hold: what the settings refer to or send as a header, and every variable
     whose name speaks of a key. A file of settings that is broken by now is still searched for references."""
     try:
         current = config.current()
@@ -195,18 +206,17 @@ def _secrets(config: ConfigFile) -> list[str]:
         if isinstance(headers, Mapping):
             found.update(str(value) for value in headers.values())
     stripped = {value.strip().strip("\"'").strip() for value in found}
-    return sorted((value for value in stripped if len(value) > 5), key=len, reverse=True)
+    return [value for value in stripped if len(value) > 5]
 
 
 _SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTHORIZATION", re.IGNORECASE)
 
 
-def _logger(config: ConfigFile) -> Callable[[str], None]:
+def _logger(config: ConfigFile, redactor: Redactor) -> Callable[[str], None]:
     path = config.paths.log
 
     def log(text: str) -> None:
-        for secret in _secrets(config):
-            text = text.replace(secret, "[key]")
+        text = redactor.hide(text)
         try:
             if path.exists() and path.stat().st_size > LOG_BYTES:
                 path.replace(path.with_suffix(".log.old"))

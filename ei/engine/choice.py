@@ -11,9 +11,10 @@ from functools import partial
 
 from ei.config import Config, ConfigFile, Variable
 from ei.conversations.values import Conversation
-from ei.engine.endpoints import Providing, connection_to, read_providing
+from ei.engine.endpoints import ON_THIS_MACHINE, Providing, connection_to, read_providing
+from ei.engine.own import everything, is_own_host, own_hosts
 from ei.errors import UsageError
-from ei.models.choosing import Market, Standing
+from ei.models.choosing import Market, Standing, is_sent_on
 from ei.models.expand import World, expand
 from ei.models.interactions import Interaction
 from ei.models.profiles import Profile, default_profile
@@ -21,8 +22,9 @@ from ei.models.reference import ModelId, ProviderNames, provider_or_model, writt
 from ei.models.resolve import Answering, Candidate, Rank, Resolution, resolve
 from ei.models.values import Model
 from ei.personas.values import Persona
-from ei.providers.addresses import is_loopback
+from ei.providers.addresses import BadAddressError, is_loopback, split
 from ei.providers.base import Connection, Endpoint
+from ei.providers.keystore import Keys
 from ei.providers.probe import Found
 from ei.storage.state import StateStore
 
@@ -32,8 +34,10 @@ LAST_USED = "last_used_model"
 class ModelChooser:
     """Resolves anew at every call, so that an edit of a file shows in the next reply.
 
-    look: finds out what answers on this machine; asked only when nothing was set anywhere. models: the registry;
-    down: why a provider is asked last now, by provider; both are asked only where a tier is named.
+    look: finds out what answers at those addresses of local and ollama ("" is not asked); called only when nothing was
+    set anywhere. models: the registry;
+    down: why a provider is asked last now, by provider; both are asked only where a tier is named. keys: where keys are
+    that no variable holds.
     """
 
     def __init__(
@@ -41,9 +45,10 @@ class ModelChooser:
         config: ConfigFile,
         endpoints: tuple[Endpoint, ...],
         state: StateStore,
-        look: Callable[[], Awaitable[Found]],
+        look: Callable[[str, str], Awaitable[Found]],
         models: Callable[[], Sequence[Model]] = tuple,
         down: Callable[[], Mapping[str, str]] = dict,
+        keys: Keys | None = None,
     ) -> None:
         self._config = config
         self._shipped = endpoints
@@ -51,6 +56,7 @@ class ModelChooser:
         self._look = look
         self._models = models
         self._down = down
+        self._keys = keys
         self._found: Found | None = None
         self._read: tuple[Config, Providing] | None = None
 
@@ -65,7 +71,12 @@ class ModelChooser:
     def connection(self, name: str) -> Connection:
         """The provider's address and key as configured now."""
         config, providing = self._now()
-        return connection_to(providing, name, config)
+        if self._keys is None:
+            found = connection_to(providing, name, config)
+        else:
+            found = connection_to(providing, name, config, self._keys, self._keys.redactor.hide)
+        own = self._stays(found) or (not is_loopback(found.base_url) and self._is_marked(found.base_url))
+        return replace(found, own=True) if own else found
 
     def like(self, model: ModelId) -> ModelId:
         """The model whose prices and context hold for this one: another where a profile only has its own key."""
@@ -77,12 +88,32 @@ class ModelChooser:
 
         A provider on the network whose address was set to this machine is taken for a proxy, which sends it on.
         """
-        endpoint = self.endpoints().get(name)
-        if endpoint is None or endpoint.wire == "builtin":
-            return endpoint is not None
-        if not endpoint.local and endpoint in self._shipped:
+        return name in self.endpoints() and self._stays(self.connection(name))
+
+    def is_own(self, name: str) -> bool:
+        """Whether what is sent to the provider stays here or goes to a host that the person marked as own, by its
+        address as it is written. Raises ConfigError."""
+        return name in self.endpoints() and self.connection(name).own
+
+    def _stays(self, connection: Connection) -> bool:
+        endpoint = connection.endpoint
+        if endpoint.wire == "builtin":
+            return True
+        if not is_loopback(connection.base_url):
             return False
-        return is_loopback(self.connection(name).base_url)
+        if not endpoint.profile:
+            return endpoint.local or endpoint not in self._shipped
+        if self._now()[1].profiles[endpoint.profile].base_url:
+            return True
+        # It has only a key of its own: what holds for the provider's address holds for it.
+        return self._stays(self.connection(endpoint.like))
+
+    def _is_marked(self, url: str) -> bool:
+        own = own_hosts(self._config.current())
+        try:
+            return bool(own) and is_own_host(split(url)[1], own)
+        except BadAddressError:
+            return False
 
     def profiles(self) -> Mapping[str, Profile]:
         """The profiles in settings, by id. Raises ConfigError."""
@@ -96,8 +127,11 @@ class ModelChooser:
         """What other settings would provide, before they are written. Raises ConfigError."""
         return read_providing(replace(self._config.current(), settings=settings), self._shipped)
 
-    def market(self, draw: Callable[[int], int] = random.randrange) -> Market:
-        """What a tier can be taken from now. Reads the database: call it from a thread. Raises ConfigError."""
+    def market(self, draw: Callable[[int], int] = random.randrange, *, private: bool = False) -> Market:
+        """What a tier can be taken from now; private: only what stays with the person.
+
+        Reads the database: call it from a thread. Raises ConfigError.
+        """
         down = self._down()
         standings = {}
         for name in self.endpoints():
@@ -106,13 +140,22 @@ class ModelChooser:
                 "" if connection.ready else connection.problem or connection.key_problem or f"{name} has no API key"
             )
             standings[name] = Standing(problem.rstrip("."), self.stays_here(name), down.get(name, ""))
-        return Market(self._models(), standings, self._paid(), draw)
+        kept = private or bool(everything(self._config.current()))
+        own = frozenset(name for name in self.endpoints() if self.is_own(name)) if kept else None
+        return Market(self._models(), standings, self._paid(), draw, own)
 
-    def world(self, persona: Persona, interaction: Interaction, draw: Callable[[int], int] = random.randrange) -> World:
+    def world(
+        self,
+        persona: Persona,
+        interaction: Interaction,
+        draw: Callable[[int], int] = random.randrange,
+        *,
+        private: bool = False,
+    ) -> World:
         """What references mean to this persona in this interaction. Raises ConfigError."""
         of_all = self._config.current().section(f"interactions.{interaction.name}").get("tiers")
         tiers = {**(of_all if isinstance(of_all, Mapping) else {}), **persona.tiers}
-        return World(self.names(), self.profiles(), partial(self.market, draw), tiers)
+        return World(self.names(), self.profiles(), partial(self.market, draw, private=private), tiers)
 
     def candidates(
         self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
@@ -135,28 +178,45 @@ class ModelChooser:
         )
 
     async def resolve(
-        self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
+        self,
+        persona: Persona,
+        conversation: Conversation | None,
+        interaction: Interaction,
+        request: object = None,
+        *,
+        private: bool = False,
     ) -> Resolution:
-        """The model for a call made now. Raises UsageError where what is written cannot be read."""
+        """The model for a call made now; private: a tier means only what stays with the person, nothing else is
+        looked for. Raises UsageError where what is written cannot be read."""
         candidates = self.candidates(persona, conversation, interaction, request)
         if all(candidate.written is None for candidate in candidates):
-            self._found = await self._look()
+            await self.look(private=private)
         # In a thread: a tier reads the registry.
-        return await asyncio.to_thread(self._resolved, candidates, persona, self.world(persona, interaction))
+        world = self.world(persona, interaction, private=private)
+        return await asyncio.to_thread(self._resolved, candidates, persona, world, private)
 
     def peek(
-        self, persona: Persona, conversation: Conversation | None, interaction: Interaction, request: object = None
+        self,
+        persona: Persona,
+        conversation: Conversation | None,
+        interaction: Interaction,
+        request: object = None,
+        *,
+        private: bool = False,
     ) -> Resolution:
         """The same by what was last found to answer, without looking again: for a status line."""
         candidates = self.candidates(persona, conversation, interaction, request)
-        return self._resolved(candidates, persona, self.world(persona, interaction, lambda below: 0))
+        world = self.world(persona, interaction, lambda below: 0, private=private)
+        return self._resolved(candidates, persona, world, private)
 
-    def named(self, written: object, persona: Persona, interaction: Interaction) -> Resolution:
+    def named(
+        self, written: object, persona: Persona, interaction: Interaction, *, private: bool = False
+    ) -> Resolution:
         """What a reference alone means to this persona: for fallbacks and comparisons.
 
         Reads the database: call it from a thread. Raises UsageError where it cannot be read or means nothing now.
         """
-        found = expand(written, self.world(persona, interaction))
+        found = expand(written, self.world(persona, interaction, private=private))
         fallback = (found.profile.fallback if found.profile else ()) or persona.fallback
         return Resolution(
             found.model,
@@ -171,8 +231,10 @@ class ModelChooser:
             fallback,
         )
 
-    def _resolved(self, candidates: Sequence[Candidate], persona: Persona, world: World) -> Resolution:
-        found = resolve(candidates, world, self._answering())
+    def _resolved(
+        self, candidates: Sequence[Candidate], persona: Persona, world: World, private: bool = False
+    ) -> Resolution:
+        found = resolve(candidates, world, self._answering(private))
         return found if found.fallback else replace(found, fallback=persona.fallback)
 
     @property
@@ -180,16 +242,27 @@ class ModelChooser:
         """What the last look found, None before the first."""
         return self._found
 
-    async def look(self) -> Found:
-        """Looks again at what answers on this machine, and remembers it."""
-        self._found = await self._look()
+    async def look(self, *, private: bool = False) -> Found:
+        """Looks again at what answers on this machine, and remembers it; private: asks nobody else."""
+        kept = self._kept(private)
+        local, ollama = ("" if name in kept else self.connection(name).base_url for name in ON_THIS_MACHINE)
+        self._found = await self._look(local, ollama)
         return self._found
 
-    def _answering(self) -> Answering:
-        if self._found is None:
-            return Answering()
-        models = self._found.ollama
-        return Answering(self._found.local, None if models is None else next(iter(models), ""))
+    def _kept(self, private: bool) -> frozenset[str]:
+        """Which of the servers that are looked for must not be asked."""
+        if not private and not everything(self._config.current()):
+            return frozenset()
+        return frozenset(name for name in ON_THIS_MACHINE if not self.is_own(name))
+
+    def _answering(self, private: bool = False) -> Answering:
+        kept, found = self._kept(private), self._found
+        if found is None:
+            return Answering(False, None, kept) if "local" in kept else Answering()
+        chat = None if found.ollama is None or "ollama" in kept else found.ollama
+        if chat is not None and (private or everything(self._config.current())):
+            chat = tuple(name for name in chat if not is_sent_on(name))
+        return Answering(found.local and "local" not in kept, None if chat is None else next(iter(chat), ""), kept)
 
     def _now(self) -> tuple[Config, Providing]:
         """The configuration as it is now and what it provides, read anew only when it changed."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ei.engine.own import OPEN, Privacy
 from ei.errors import PrivateError
 from ei.messages import ChatRequest
+from ei.models.choosing import is_sent_on
 from ei.models.reference import ModelId
 from ei.providers.base import Provider
 from ei.providers.pool import Providers
@@ -16,7 +18,7 @@ from ei.providers.pool import Providers
 class Errand:
     """What a request is for. interaction, trigger, persona, conversation, message: as in `usage.values.Call`.
 
-    private: whether it may only go to this machine and to hosts that the person marked as own.
+    private: why it may only go to this machine and to hosts that the person marked as own.
     """
 
     interaction: str
@@ -24,7 +26,7 @@ class Errand:
     persona: str | None = None
     conversation: str | None = None
     message: str | None = None
-    private: bool = False
+    private: Privacy = OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +39,39 @@ class Admitted:
 
 
 class Gate:
-    """providers: those in use. is_own: whether what is sent to a provider stays with the person; raises ConfigError."""
+    """providers: those in use. is_own: whether what is sent to a provider stays with the person; everything: whether
+    all must. Both raise ConfigError."""
 
-    def __init__(self, providers: Providers, is_own: Callable[[str], bool]) -> None:
+    def __init__(
+        self, providers: Providers, is_own: Callable[[str], bool], everything: Callable[[], Privacy] = lambda: OPEN
+    ) -> None:
         self._providers = providers
         self._is_own = is_own
+        self._everything = everything
 
-    def open(self, provider: str, *, private: bool = False) -> Provider:
-        """The provider, for what costs nothing: its list of models, whether it is there. Raises PrivateError."""
-        if private and not self._is_own(provider):
+    def check(self, provider: str, model: str = "", *, private: Privacy = OPEN) -> None:
+        """Raises PrivateError where what must stay here would not. model: its provider's name of it, "" for none."""
+        why = self._everything() or private
+        if not why:
+            return
+        if not self._is_own(provider):
             raise PrivateError(
-                f"This is private, and {provider} is not on this machine.",
-                "Pick a local model: /model, or see /private.",
-                provider=provider,
+                f"{why.sentence}, and {provider} is not on this machine.", why.hint, provider=provider, model=model
             )
+        if is_sent_on(model):
+            raise PrivateError(
+                f"{why.sentence}, and {provider} sends what {model} gets on to a server on the network.",
+                why.hint,
+                provider=provider,
+                model=model,
+            )
+
+    def open(self, provider: str, *, private: Privacy = OPEN) -> Provider:
+        """The provider, for what costs nothing: its list of models, whether it is there. Raises PrivateError."""
+        self.check(provider, private=private)
         return self._providers.get(provider)
 
     async def admit(self, errand: Errand, model: ModelId, request: ChatRequest) -> Admitted:
         """Lets a request out. Raises PrivateError, and what building the provider's client raises."""
-        return Admitted(self.open(model.provider, private=errand.private), request)
+        self.check(model.provider, model.model, private=errand.private)
+        return Admitted(self._providers.get(model.provider), request)

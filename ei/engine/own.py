@@ -13,8 +13,6 @@ from ei.errors import UsageError
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-NOT_HERE = "private: not on this machine"
-"""Why a model or a provider is passed over."""
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix that a network of one's own has, by the version of IP."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -13,8 +13,8 @@ from ei.engine.choice import ModelChooser
 from ei.engine.gate import Gate
 from ei.models.registry import RegistryStore
 from ei.personas.library import Library
+from ei.providers.keystore import Keys
 from ei.providers.pool import Providers
-from ei.providers.probe import Found
 from ei.storage.database import Database
 from ei.storage.state import StateStore
 from ei.usage.learned import LearnedStore
@@ -37,9 +37,9 @@ class Services:
     registry: RegistryStore
     state: StateStore
     providers: Providers
+    keys: Keys
     gate: Gate
     chooser: ModelChooser
-    look: Callable[[], Awaitable[Found]]
     now: Callable[[], float]
     log: Callable[[str], None] = field(repr=False)
     lease_owner: str = ""

@@ -13,6 +13,10 @@ INPUT_SHARE = 3
 """A conversation reads about three tokens for each one it writes: prices are weighed so when the cheapest is sought."""
 
 
+NOT_HERE = "private: not on this machine"
+"""Why a model is passed over where nothing may leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a provider stands now. problem: why nothing can be sent, "" when something can. free: its models cost
@@ -49,12 +53,14 @@ class TierChoice:
 @dataclass(frozen=True, slots=True)
 class Market:
     """What there is to choose from. standings: of every provider. paid: providers and model ids that the person
-    allowed to cost money. draw: a number below the one given."""
+    allowed to cost money. draw: a number below the one given. own: the providers that alone may be chosen, because
+    what is asked must stay with the person; None where it need not."""
 
     models: Sequence[Model]
     standings: Mapping[str, Standing]
     paid: frozenset[str]
     draw: Callable[[int], int]
+    own: frozenset[str] | None = None
 
 
 def choose(reference: TierReference, market: Market) -> TierChoice:
@@ -87,6 +93,15 @@ def choose(reference: TierReference, market: Market) -> TierChoice:
     return TierChoice(reference, winner, (*beaten, *unfit), drawn)
 
 
+def is_sent_on(name: str) -> bool:
+    """Whether a server on this machine only passes on what the model gets: Ollama's cloud models.
+
+    Source: docs.ollama.com/cloud; their tags are `cloud` or end with `-cloud`.
+    """
+    tag = name.rpartition(":")[2].lower() if ":" in name else ""
+    return tag == "cloud" or tag.endswith("-cloud")
+
+
 def is_free(model: Model, market: Market) -> bool:
     """Whether it costs nothing: it runs here, or its provider asks nothing for it."""
     standing = market.standings.get(model.provider)
@@ -117,6 +132,8 @@ def _why_not(model: Model, reference: TierReference, market: Market) -> str:
         return "you disabled it"
     if standing is None:
         return f"{model.provider} is no provider here any more"
+    if market.own is not None and (model.provider not in market.own or is_sent_on(model.name)):
+        return NOT_HERE
     if standing.problem:
         return standing.problem
     if lacking := sorted(reference.needs - (model.capabilities or frozenset())):
@@ -197,6 +214,10 @@ def _missing(reference: TierReference, looked: Sequence[tuple[Model, str]], mark
             return f"{asked}: no list of models was fetched yet.", "Fetch the lists: /models sync"
         return f"{asked}: none of the {len(market.models):,} models known is in that tier.", (
             f"Put one there: /models tier MODEL {reference.tier}, or fetch the lists again: /models sync"
+        )
+    if market.own is not None and any(why == NOT_HERE for _, why in looked):
+        return f"{asked} on this machine, and what is asked is private.", (
+            "Name a model on this machine: /model SPEC, or see what makes it so: /private"
         )
     unpaid = [model for model, why in looked if "nobody allowed" in why]
     if unpaid:

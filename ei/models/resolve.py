@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ei.errors import UsageError
-from ei.models.choosing import TierChoice
+from ei.models.choosing import NOT_HERE, TierChoice
 from ei.models.expand import NothingFitsError, World, expand
 from ei.models.profiles import Profile
 from ei.models.reference import ModelId, written_form
@@ -47,11 +47,13 @@ class Answering:
     """What was found to answer on this machine; None where nobody looked.
 
     local: whether something answers at the local server's address. ollama: a running Ollama's first chat
-    model, "" where none is installed.
+    model, "" where none is installed. kept: those of the two that must not be asked, because they run elsewhere and
+    what is asked is private.
     """
 
     local: bool | None = None
     ollama: str | None = None
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def resolve(candidates: Sequence[Candidate], world: World, answering: Answering)
         steps.append(_step(Candidate(Rank.GLOBAL, "the global default", str(GLOBAL_DEFAULT)), True, reason))
         return Resolution(GLOBAL_DEFAULT, str(GLOBAL_DEFAULT), Rank.GLOBAL, "the global default", tuple(steps))
     silent = Candidate(Rank.GLOBAL, "the global default", str(GLOBAL_DEFAULT))
-    steps.append(_step(silent, False, "nothing answers there"))
+    steps.append(_step(silent, False, NOT_HERE if "local" in answering.kept else "nothing answers there"))
     if answering.ollama:
         model = ModelId("ollama", answering.ollama)
         steps.append(
@@ -133,6 +135,8 @@ def resolve(candidates: Sequence[Candidate], world: World, answering: Answering)
         )
         return Resolution(model, str(model), Rank.OLLAMA, "a running Ollama", tuple(steps), GLOBAL_DEFAULT)
     missing = "it has no chat model" if answering.ollama == "" else "it does not run here"
+    if "ollama" in answering.kept:
+        missing = NOT_HERE
     steps.append(_step(Candidate(Rank.OLLAMA, "a running Ollama"), False, missing))
     companion = Candidate(Rank.COMPANION, "the built-in companion", str(COMPANION))
     steps.append(_step(companion, True, "it needs no server, no key and no network"))

@@ -32,12 +32,12 @@ class Found:
 async def look(local_url: str, ollama_url: str, neighbours: Mapping[str, str] = NEIGHBOURS) -> Found:
     """Asks each address for its models at the same time, at most `SECONDS` each. No key is sent.
 
-    local_url, ollama_url: base URLs with /v1. Wire: `GET /v1/models`, and Ollama's `GET /api/tags`.
+    local_url, ollama_url: base URLs with /v1; "" is not asked. Wire: `GET /v1/models`, and Ollama's `GET /api/tags`.
     """
-    tags = ollama_url.rstrip("/").removesuffix("/v1") + "/api/tags"
+    tags = ollama_url.rstrip("/").removesuffix("/v1") + "/api/tags" if ollama_url else ""
     others = [(name, url) for name, url in neighbours.items() if url.rstrip("/") != local_url.rstrip("/")]
     answers = await asyncio.gather(
-        asyncio.to_thread(_get, local_url.rstrip("/") + "/models"),
+        asyncio.to_thread(_get, local_url and local_url.rstrip("/") + "/models"),
         asyncio.to_thread(_get, tags),
         *(asyncio.to_thread(_get, url + "/models") for _, url in others),
     )
@@ -57,6 +57,8 @@ def _get(url: str) -> object | None:
     # The standard client: this runs right after the prompt is up, where httpx would cost 0.12 s of the one core.
     import http.client
 
+    if not url:
+        return None
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:

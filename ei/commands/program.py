@@ -13,6 +13,7 @@ from ei.commands.models import known_references
 from ei.commands.parse import find_command
 from ei.errors import ConfigError, UsageError
 from ei.settings import SETTINGS, Setting
+from ei.settings.keys import reference_of
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -252,7 +253,7 @@ def _public(key: str, value: object) -> object:
     def shown(name: str, inner: object) -> object:
         if isinstance(inner, dict):
             return {header: shown("header", text) for header, text in inner.items()}
-        return inner if name not in ("key", "header") or str(inner).startswith("env:") else "[not shown]"
+        return inner if name not in ("key", "header") or _is_reference(name, inner) else "[not shown]"
 
     return {
         provider: {name: shown(name, inner) for name, inner in fields.items()} if isinstance(fields, dict) else fields
@@ -260,14 +261,20 @@ def _public(key: str, value: object) -> object:
     }
 
 
+def _is_reference(name: str, value: object) -> bool:
+    """Whether a value says where a secret is: for a key in any way, for a header by a variable."""
+    written = str(value)
+    return written.startswith("env:") or (name == "key" and ":" in written and reference_of(written) is not None)
+
+
 def _refuse_keys(providers: object) -> None:
     """Raises UsageError where a key itself stands in place of a reference to it; it is not repeated."""
     for name, fields in providers.items() if isinstance(providers, dict) else ():
         key = fields.get("key") if isinstance(fields, dict) else None
-        if key and not str(key).startswith("env:"):
+        if key and not _is_reference("key", key):
             raise UsageError(
                 f"providers.{name}.key must be a reference such as env:WORK_LLM_KEY, never the key itself.",
-                "Set that variable, and name it here.",
+                "Name a variable, keyring:NAME, cmd:COMMAND or file:NAME.",
             )
 
 

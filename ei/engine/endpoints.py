@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ei.config import Config
@@ -11,7 +11,8 @@ from ei.models.profiles import Profile, folded, read_profiles
 from ei.models.reference import ProviderNames
 from ei.providers.addresses import BadAddressError, is_loopback, join, normal_url, split
 from ei.providers.base import Connection, Endpoint
-from ei.providers.credentials import connect, custom_endpoints, is_own_key, key_variable, url_variable
+from ei.providers.credentials import Stored, connect, custom_endpoints, is_own_key, key_variable, url_variable
+from ei.providers.redactor import unchanged
 
 AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 ON_THIS_MACHINE = ("local", "ollama")
@@ -31,10 +32,10 @@ def read_providing(config: Config, shipped: tuple[Endpoint, ...]) -> Providing:
     section = config.section("providers")
     known = {each.name: each for each in (*shipped, *custom_endpoints(section, shipped))}
 
-    def own_key(provider: str, variable: str) -> bool:
+    def own_key(provider: str, reference: str) -> bool:
         endpoint = known.get(provider)
         settings = _settings(section, provider)
-        return endpoint is not None and is_own_key(endpoint, variable, config.variable, settings)
+        return endpoint is not None and is_own_key(endpoint, reference, config.variable, settings)
 
     profiles = read_profiles(config.settings, names_of(known), own_key)
     own = [profile_endpoint(profile, known) for profile in profiles.values() if profile.provider]
@@ -48,7 +49,13 @@ def names_of(endpoints: Mapping[str, Endpoint]) -> ProviderNames:
     return ProviderNames(tuple(endpoints), aliases)
 
 
-def connection_to(providing: Providing, name: str, config: Config) -> Connection:
+def connection_to(
+    providing: Providing,
+    name: str,
+    config: Config,
+    stored: Stored | None = None,
+    hide: Callable[[str], str] = unchanged,
+) -> Connection:
     """The provider's address and key as configured now.
 
     A profile without an address of its own goes to that of the provider it is like, with that one's headers.
@@ -60,7 +67,7 @@ def connection_to(providing: Providing, name: str, config: Config) -> Connection
         profile = providing.profiles[endpoint.profile]
         shared = {} if profile.base_url else _settings(section, profile.like)
         settings = {key: shared[key] for key in ("base_url", "headers") if key in shared} | {"key": profile.key}
-    return connect(endpoint, config.variable, settings, config.folder_variable)
+    return connect(endpoint, config.variable, settings, config.folder_variable, stored, hide)
 
 
 def profile_endpoint(profile: Profile, endpoints: Mapping[str, Endpoint]) -> Endpoint:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 * 1024
 MOST_NODES = 20_000
 """Values in a file, each alias counted with all that it stands for."""
-FORBIDDEN = ("cmd", "file")
+FORBIDDEN = ("cmd", "file", "plain")
 """References to a key that an imported file may not have: they would run or read something here."""
 OF_THE_CONFIG = ("default_profile_id", "default_model", "temperature")
 MEND = "Mend it in that file, then import it again."

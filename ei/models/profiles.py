@@ -10,7 +10,7 @@ from types import MappingProxyType
 from ei.errors import ConfigError
 from ei.models.reference import RESERVED, ProviderNames
 from ei.settings.checking import MEND, rows_of, where_of
-from ei.settings.keys import variable_of
+from ei.settings.keys import reference_of
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 PROFILE_PROVIDER = "profile-"
@@ -30,7 +30,7 @@ class Profile:
 
     model: a reference as `reference.parse` reads it; never a profile. provider_type: as written (oai_compatible,
     anthropic, gemini, local_openai), "" where the model's reference says it all. base_url: "" for the provider's own.
-    key: a reference (`env:NAME`), "" where the provider's own key is used; never a key.
+    key: a reference (`env:NAME`, `keyring:NAME`), "" where the provider's own key is used; never a key.
     parameters: by our names (temperature, top_p, max_tokens); defaults: names of those that nobody wrote.
     context_window: tokens. extra: sent in the body of each request as it is. fallback: references as written.
     costlier: whether a fallback may cost more without asking. prompt_note: a text for any model, or texts by
@@ -62,14 +62,14 @@ class Profile:
 def read_profiles(
     settings: Mapping[str, object],
     providers: ProviderNames,
-    own_key: Callable[[str, str], bool] = lambda provider, variable: False,
+    own_key: Callable[[str, str], bool] = lambda provider, reference: False,
     where: str = "settings.jsonc",
     hint: str = MEND,
 ) -> Mapping[str, Profile]:
     """The profiles by id in the order in which they are written, the one of an older `llm_config` last.
 
     settings: what `settings.check` found nothing wrong with. providers: those that a model may name. own_key: whether
-    a variable is where that provider's own key comes from anyway. where: the file, for errors; hint: what to do.
+    a reference is where that provider's own key comes from anyway. where: the file, for errors; hint: what to do.
     Raises ConfigError for a profile without a model, for an id that cannot be one, and for what does not go together.
     """
     reader = _Reader(providers, own_key, where, hint)
@@ -130,8 +130,8 @@ class _Reader:
         if problem := check_id(id):
             raise ConfigError(f"{where}: its id {problem}.", self.hint)
         kind, base_url = _text(row, "provider_type"), _text(row, "base_url")
-        variable = variable_of(_text(row, "api_key_ref")) or ""
-        model, like = self._model(id, row, kind, base_url, variable, where)
+        key = reference_of(row.get("api_key_ref")) or ""
+        model, like = self._model(id, row, kind, base_url, key, where)
         parameters = {name: row[name] for name in ("temperature", "top_p", "max_tokens") if row.get(name) is not None}
         extra, fallback, window = row.get("extra_params"), row.get("fallback"), row.get("context_window")
         return Profile(
@@ -139,7 +139,7 @@ class _Reader:
             model,
             kind,
             base_url,
-            f"env:{variable}" if variable and like else "",
+            key if like else "",
             MappingProxyType({"temperature": TEMPERATURE, **parameters}),
             frozenset() if "temperature" in parameters else frozenset({"temperature"}),
             window if isinstance(window, int) else None,
@@ -152,14 +152,14 @@ class _Reader:
         )
 
     def _model(
-        self, id: str, row: Mapping[str, object], kind: str, base_url: str, variable: str, where: str
+        self, id: str, row: Mapping[str, object], kind: str, base_url: str, key: str, where: str
     ) -> tuple[object, str]:
         """(the model as a reference, the provider spoken to where the profile has one of its own)."""
         model = row.get("model")
         if isinstance(model, Mapping):
             if len(model) == 1 and isinstance(model.get("exact"), str):
                 model = model["exact"]
-            elif model and not (base_url or variable):
+            elif model and not (base_url or key):
                 return model, ""
             else:
                 raise ConfigError(
@@ -172,13 +172,13 @@ class _Reader:
         if colon and prefix.lower() in RESERVED:
             if prefix.lower() == "profile":
                 raise ConfigError(f"{where}: its model is a profile.", f"Name a model or a tier there. {self.hint}")
-            if base_url or variable:
+            if base_url or key:
                 raise ConfigError(f"{where}: a tier has no address and no key.", f"Name one model. {self.hint}")
             return name, ""
         provider, name = self._provider(name, kind, where)
-        if not provider and (base_url or variable):
+        if not provider and (base_url or key):
             provider = PROVIDER_OF["oai_compatible"]
-        if base_url or (variable and not self.own_key(provider, variable)):
+        if base_url or (key and not self.own_key(provider, key)):
             return f"{PROFILE_PROVIDER}{id.lower()}:{name}", provider
         return (f"{provider}:{name}" if provider else name), ""
 

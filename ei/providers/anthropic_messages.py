@@ -300,7 +300,7 @@ class AnthropicMessages(SdkProvider["AsyncAnthropic"]):
     """A provider that speaks Anthropic's messages format (`ei.providers.base.Provider`)."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, build_client)
+        super().__init__(connection, build_client, "anthropic")
         self._told: set[tuple[str, str]] = set()
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
@@ -351,11 +351,14 @@ def dropped_notice(provider: str, model: str, parameter: str) -> Notice:
 
 
 def build_client(connection: Connection) -> AsyncAnthropic:
-    """The SDK's client, with nothing from ANTHROPIC_… variables or profiles, no retries, no redirects, no tracing."""
+    """The SDK's client, with nothing from ANTHROPIC_… variables or profiles, no retries, no redirects, no tracing.
+
+    The key is at hand.
+    """
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
     client = AsyncAnthropic(
-        api_key=connection.key or "none",
+        api_key=connection.key.reveal() if connection.key is not None else "none",
         webhook_key="",
         base_url=connection.base_url,
         max_retries=0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ei.messages import ChatRequest, StreamEvent
+from ei.providers.keys import KeySource
+from ei.providers.redactor import unchanged
 
 Wire = Literal["openai", "anthropic", "builtin"]
 
@@ -52,20 +54,24 @@ class Endpoint:
 class Connection:
     """An endpoint with the address, key and headers that this person's configuration gives it.
 
-    key is left out of repr so that no log or traceback can show it.
-    key_source: where the key came from, in words ("EI_OPENAI_API_KEY", ".env", "settings").
+    key: where to get the key when it is needed; None where there is none. Left out of repr, as the headers are.
+    key_source: where the key comes from, in words ("EI_OPENAI_API_KEY", "keyring:openai").
     key_problem: one sentence why there is no key although one was named (an unset reference), or "".
+    own: whether its host is this machine or one that the person marked as own: never asked through a proxy.
     problem: one sentence why nothing can be sent at all (no address, switched off), or ""; problem_hint: what to do.
+    hide: takes every key that is known in this run out of a text.
     """
 
     endpoint: Endpoint
     base_url: str
-    key: str | None = field(default=None, repr=False)
+    key: KeySource | None = field(default=None, repr=False)
     key_source: str = ""
     key_problem: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     problem: str = ""
     problem_hint: str = ""
+    own: bool = False
+    hide: Callable[[str], str] = field(default=unchanged, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -73,7 +79,7 @@ class Connection:
 
     @property
     def ready(self) -> bool:
-        """Whether a request could be sent: a key is there, or none is needed."""
+        """Whether a request could be sent: a key is said to be there, or none is needed. Opens nothing."""
         return not self.problem and (self.key is not None or not self.endpoint.needs_key)
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ei.errors import ConfigError
 from ei.providers.addresses import BadAddressError, normal_url
 from ei.providers.base import Connection, Endpoint
 from ei.providers.endpoints import ENDPOINTS, by_name
+from ei.providers.keys import KeySource, KeyState, KnownKey, in_words, is_key_text
+from ei.providers.keys import clean_key as clean
+from ei.providers.redactor import unchanged
+from ei.settings.keys import reference_of
 
 if TYPE_CHECKING:
     from ei.config import Variable
@@ -22,6 +26,14 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], Variable | None]
 
 NO_SETTINGS: Mapping[str, object] = {}
+
+
+class Stored(Protocol):
+    """What is asked of the stores of keys: `ei.providers.keystore.Keys`."""
+
+    def source(self, reference: str) -> KeySource: ...
+
+    def describe(self, reference: str) -> KeyState: ...
 
 
 def key_variable(endpoint: Endpoint) -> str:
@@ -39,15 +51,18 @@ def connect(
     lookup: Lookup,
     settings: Mapping[str, object] = NO_SETTINGS,
     folder_lookup: Lookup | None = None,
+    stored: Stored | None = None,
+    hide: Callable[[str], str] = unchanged,
 ) -> Connection:
     """The endpoint as this person configured it.
 
     lookup: a variable by its name, None where unset. settings: this provider's mapping in settings.jsonc
-    (label, base_url, wire, key, headers, enabled). folder_lookup: variables of the working directory's `.env` alone,
-    so that a key there is found although the environment has one, too; default, those of lookup that come from there.
-    What is wrong is told in the Connection's problem fields, never raised.
+    (label, base_url, wire, key, headers, organization, project, enabled). folder_lookup: variables of the working
+    directory's `.env` alone, so that a key there is found although the environment has one, too; default, those of
+    lookup that come from there. stored: where keys are that no variable holds; None where only variables are known. hide: as in Connection.
+    No key is opened here. What is wrong is told in the Connection's problem fields, never raised.
     """
-    connection = Connection(endpoint, endpoint.base_url)
+    connection = Connection(endpoint, endpoint.base_url, hide=hide)
     if endpoint.wire == "builtin":
         return connection
     if settings.get("enabled") is False:
@@ -56,20 +71,23 @@ def connect(
     address = find_address(endpoint, lookup, settings)
     if address.problem:
         return replace(connection, problem=address.problem, problem_hint=address.hint)
-    key = find_key(endpoint, lookup, settings)
+    key = find_key(endpoint, lookup, settings, stored)
     if address.folder:
+        # What is stored is the person's own, too.
         own = find_key(endpoint, folder_lookup or of_folder(lookup), settings)
         withheld = own.value is None and key.value is not None
         key = Key(problem=withheld_sentence(endpoint, key.source)) if withheld else own
     headers, header_problem = ({}, "") if address.folder else find_headers(endpoint, lookup, settings)
+    account, account_problem = ({}, "") if address.folder else account_headers(endpoint, settings)
     return Connection(
         endpoint,
         address.url,
         key=key.value,
         key_source=key.source,
         key_problem=key.problem,
-        headers={**endpoint.headers, **headers},
-        problem=header_problem,
+        headers={**endpoint.headers, **account, **headers},
+        problem=header_problem or account_problem,
+        hide=hide,
     )
 
 
@@ -167,12 +185,12 @@ def find_address(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, obje
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    value: str | None = None
+    value: KeySource | None = None
     source: str = ""
     problem: str = ""
 
 
-def find_key(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, object]) -> Key:
+def find_key(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, object], stored: Stored | None = None) -> Key:
     """The first key that is set: our own variable, the customary ones, the reference in settings."""
     variable = first_set(lookup, (key_variable(endpoint), *endpoint.key_variables))
     if variable is not None:
@@ -183,17 +201,32 @@ def find_key(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, object])
     where = f"providers.{endpoint.name}.key in settings.jsonc"
     if endpoint.profile:
         where = f"llm_profiles.{endpoint.profile}.api_key_ref in settings.jsonc"
-    name = referred(reference)
-    if name is None:
+    name, elsewhere = referred(reference), reference_of(reference) or "env:"
+    if name is None and elsewhere.startswith("env:"):
         # What stands there may be the key itself, so it is not repeated.
         return Key(problem=f"{where} must be a reference such as env:{key_variable(endpoint)}, never the key itself.")
+    if name is None:
+        return stored_key(elsewhere, where, stored)
     variable = first_set(lookup, (name,))
     return Key(problem=f"{where} names {name}, which is not set.") if variable is None else checked_key(variable)
 
 
-def is_own_key(endpoint: Endpoint, name: str, lookup: Lookup, settings: Mapping[str, object] = NO_SETTINGS) -> bool:
-    """Whether the variable of that name is where the provider's key comes from anyway; as `connect`."""
+def stored_key(reference: str, where: str, stored: Stored | None) -> Key:
+    source = in_words(reference)
+    if stored is None:
+        return Key(problem=f"{where} is {source}, which cannot be used here.")
+    problem = stored.describe(reference).problem
+    return Key(problem=f"{where} is {source}. {problem}") if problem else Key(stored.source(reference), source)
+
+
+def is_own_key(
+    endpoint: Endpoint, reference: str, lookup: Lookup, settings: Mapping[str, object] = NO_SETTINGS
+) -> bool:
+    """Whether a reference (`env:NAME`, `keyring:NAME`) is where the provider's key comes from anyway; as `connect`."""
     names = [key_variable(endpoint), *endpoint.key_variables]
+    kind, _, name = reference.partition(":")
+    if kind != "env":
+        return reference_of(settings.get("key")) == reference and first_set(lookup, tuple(names)) is None
     if own := referred(settings.get("key")):
         names.append(own)
     first = first_set(lookup, tuple(names))
@@ -209,14 +242,9 @@ def withheld_sentence(endpoint: Endpoint, source: str) -> str:
 
 def checked_key(variable: Variable) -> Key:
     value, source = clean(variable.value), named(variable)
-    if not value.isascii() or not value.isprintable() or " " in value:
+    if not is_key_text(value):
         return Key(problem=f"The key in {source} has characters that no key has (a space, a letter such as é or “).")
-    return Key(value, source)
-
-
-def clean(text: str) -> str:
-    """Without the white space and the quotes that come along when a key is pasted."""
-    return text.strip().strip("\"'").strip()
+    return Key(KnownKey(value, f"env:{variable.name}"), source)
 
 
 # Headers.
@@ -251,6 +279,24 @@ def find_headers(endpoint: Endpoint, lookup: Lookup, settings: Mapping[str, obje
         if not value.isascii() or not value.isprintable():
             return {}, f"{where} has characters that no header may have."
         out[name] = value
+    return out, ""
+
+
+ACCOUNT_HEADERS: Mapping[str, str] = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
+"""What of an account is sent as a header: https://platform.openai.com/docs/api-reference/authentication."""
+
+
+def account_headers(endpoint: Endpoint, settings: Mapping[str, object]) -> tuple[dict[str, str], str]:
+    """(headers that say which account of a provider is meant, what is wrong with them)."""
+    out: dict[str, str] = {}
+    for name, header in ACCOUNT_HEADERS.items() if endpoint.wire == "openai" else ():
+        value = settings.get(name)
+        text = value.strip() if isinstance(value, str) else ""
+        if text and not (text.isascii() and text.isprintable() and " " not in text):
+            where = f"providers.{endpoint.like or endpoint.name}.{name} in settings.jsonc"
+            return {}, f"{where} has characters that no such name has."
+        if text:
+            out[header] = text
     return out, ""
 
 

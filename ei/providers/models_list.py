@@ -12,6 +12,7 @@ from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection, ListedModel
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, not_ready, web_page
 from ei.providers.model_rows import read_page, with_details
+from ei.providers.opening import opened
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +41,7 @@ async def list_models(
     problem = not_ready(connection)
     if problem is not None:
         raise problem
+    connection = await opened(connection)
     call = Call(connection)
     try:
         async with asyncio.timeout(seconds):
@@ -214,14 +216,15 @@ def first_page(connection: Connection) -> str:
 
 def request_headers(connection: Connection) -> dict[str, str]:
     headers = {"accept": "application/json"}
-    if connection.key is not None:
-        headers["authorization"] = f"Bearer {connection.key}"
+    key = connection.key.reveal() if connection.key is not None else None
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
     if connection.endpoint.wire == "anthropic":
         headers["anthropic-version"] = "2023-06-01"
-        if connection.key is not None:
-            headers["x-api-key"] = connection.key
-    elif connection.key is not None and connection.base_url.endswith("/v1beta/openai"):
-        headers["x-goog-api-key"] = connection.key
+        if key is not None:
+            headers["x-api-key"] = key
+    elif key is not None and connection.base_url.endswith("/v1beta/openai"):
+        headers["x-goog-api-key"] = key
         del headers["authorization"]
     return headers | dict(connection.headers)
 

@@ -288,7 +288,7 @@ class OpenAIChat(SdkProvider["AsyncOpenAI"]):
     """A provider that speaks the OpenAI chat format (`ei.providers.base.Provider`)."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, build_client)
+        super().__init__(connection, build_client, "openai")
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[StreamEvent]:
         """One attempt, as `Provider.stream`."""
@@ -313,11 +313,11 @@ class OpenAIChat(SdkProvider["AsyncOpenAI"]):
 
 
 def build_client(connection: Connection) -> AsyncOpenAI:
-    """The SDK's client, with nothing from OPENAI_… variables, no retries and no redirects."""
+    """The SDK's client, with nothing from OPENAI_… variables, no retries and no redirects. The key is at hand."""
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
     client = AsyncOpenAI(
-        api_key=connection.key or "none",
+        api_key=connection.key.reveal() if connection.key is not None else "none",
         admin_api_key="",
         organization="",
         project="",

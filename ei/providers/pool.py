@@ -29,8 +29,8 @@ class Providers:
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Provider:
-        """The provider of that name. A changed address, key or header makes a new one; replies that still
-        stream from the old one go on."""
+        """The provider of that name. A changed address, header or place of the key makes a new one; replies
+        that still stream from the old one go on."""
         if name == BUILTIN:
             with self._lock:
                 if self._builtin is None:
@@ -54,6 +54,13 @@ class Providers:
         provider = self.get(name)
         if isinstance(provider, Warmable):
             provider.warm()
+
+    def forget(self, name: str) -> None:
+        """Lets go of the provider's client and key; replies that still stream go on, the next builds anew."""
+        with self._lock:
+            held = self._open.pop(name, None)
+            if held is not None:
+                self._retired.append(held[1])
 
     async def close(self) -> None:
         """Closes every connection that is kept open."""

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 
 from ei.providers.base import Connection
+from ei.providers.keys import KnownKey
+from ei.providers.redactor import forms_of, hide
 
 LONGEST_QUOTE = 200
 
@@ -67,9 +69,11 @@ def is_page(body: object) -> bool:
 
 def clean(text: str, connection: Connection, longest: int = LONGEST_QUOTE) -> str:
     """One line: no control characters, no key, no header's value, at most `longest` characters."""
-    secrets = [connection.key, *connection.headers.values()]
-    for secret in sorted((s for s in secrets if s and len(s) >= 4), key=len, reverse=True):
-        text = text.replace(secret, "[key]")
+    secrets = [*connection.headers.values()]
+    if isinstance(connection.key, KnownKey):
+        secrets.append(connection.key.text)
+    forms = {form for secret in secrets for form in (secret, *forms_of(secret)) if len(form) >= 4}
+    text = hide(connection.hide(text), forms)
     text = re.sub(r"\b(?:sk|gsk|xai|AIza)[-_A-Za-z0-9*.]{12,}", "[key]", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

@@ -166,7 +166,12 @@ def _of_a_provider() -> Iterable[Setting]:
     yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
     yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
     yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
-    yield Setting("key", None, "text", "Where its key is: env:NAME, keyring:NAME, cmd:COMMAND, file:NAME or plain:NAME. Never the key itself.")
+    yield Setting(
+        "key",
+        None,
+        "text",
+        "Where its key is: env:NAME, keyring:NAME, cmd:COMMAND, file:NAME or plain:NAME. Never the key itself.",
+    )
     yield Setting(
         "headers", None, "texts", "Sent with every request; values may be env:NAME, and what is secret must be."
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ei.conversations.values import Message
 from ei.errors import EiError
 from ei.messages import Usage
+
+if TYPE_CHECKING:
+    from ei.engine.pulling import Pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,13 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulling:
+    """A model that is being installed has come further, or it has ended."""
+
+    pull: Pull
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChanged:
     """settings.jsonc was changed by a command."""
 
@@ -174,6 +185,7 @@ Event = (
     | Elsewhere
     | Refused
     | Told
+    | Pulling
     | SettingsChanged
     | Leave
 )

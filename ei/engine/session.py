@@ -17,11 +17,13 @@ from ei.engine.events import (
     Leave,
     MessageSent,
     Opened,
+    Pulling,
     SettingsChanged,
     Told,
     TurnEnded,
 )
 from ei.engine.pricing import context_of
+from ei.engine.pulling import Pulls
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, NotFoundError, UsageError
 from ei.messages import Role
@@ -60,6 +62,7 @@ class Session:
         self.last_search: tuple[str, int, str | None] | None = None
         self._listeners: list[Callable[[Event], None]] = []
         self.answering = Answering(self)
+        self.pulls = Pulls(services, lambda pull: self.publish(Pulling(pull)))
         self._private: Database | None = None
 
     # Listening ----------------------------------------------------------------------------------------------
@@ -221,6 +224,7 @@ class Session:
 
     async def close(self) -> None:
         """Stops what runs, keeping its text and what waits, and lets go of what was opened for it."""
+        await self.pulls.close()
         await self.answering.close()
         if self._private is not None:
             self._private.close()

@@ -189,7 +189,10 @@ class Repl:
         return self._suggest(before)
 
     def interrupt(self) -> bool:
-        """Stops the reply in front, or a command, or takes back what waits; False when there was none of it."""
+        """Stops the reply in front, or a command, takes back what waits, or stops the pull begun last.
+
+        False when there was none of it.
+        """
         if self.session.stop():
             return True
         if self._commanding is not None and not self._commanding.done() and self.screen.pending_card is None:
@@ -198,7 +201,14 @@ class Repl:
         if self.view.waiting:
             self._start(self._give_back())
             return True
+        pulls = self.session.pulls.running
+        if pulls and not self.screen.text and self.screen.pending_card is None:
+            self._start(self._stop_pull(pulls[-1].name))
+            return True
         return False
+
+    async def _stop_pull(self, name: str) -> None:
+        await self.session.pulls.stop(name)
 
     async def _give_back(self) -> None:
         self.view.take(GivenBack(await self.session.give_back()))

@@ -14,7 +14,10 @@ SHORTEST = 12
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the toolbar says. here, today: what was spent, "" for nothing; why: the word for what chose the model."""
+    """What the toolbar says. here, today: what was spent, "" for nothing; why: the word for what chose the model.
+
+    pulls: what is being installed, in short.
+    """
 
     persona: str
     model: str
@@ -26,6 +29,7 @@ class Status:
     unread: Mapping[str, int] = field(default_factory=dict)
     busy: tuple[str, ...] = ()
     incognito: bool = False
+    pulls: str = ""
 
 
 def spent(cost: int, unknown: int) -> str:
@@ -65,6 +69,8 @@ def _parts(status: Status) -> Sequence[tuple[str, ...]]:
         out.append((plain, *([f"{status.model} ({status.why})"] if status.why else []), status.model))
     out += [("class:toolbar class:accent", f"{name} ●{count}") for name, count in status.unread.items()]
     out += [(plain, f"{name} …") for name in status.busy]
+    if status.pulls:
+        out.append((plain, status.pulls))
     if status.context_tokens is not None:
         limit = f"/{tokens(status.context_limit)}" if status.context_limit else ""
         out.append((plain, f"{tokens(status.context_tokens)}{limit}"))

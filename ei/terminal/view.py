@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from ei.commands.pull_rows import in_short
 from ei.engine.events import (
     Elsewhere,
     Event,
@@ -14,6 +15,7 @@ from ei.engine.events import (
     Leave,
     MessageSent,
     Opened,
+    Pulling,
     QueueChanged,
     Refused,
     SettingsChanged,
@@ -31,6 +33,7 @@ from ei.engine.session import Session
 from ei.errors import EiError
 from ei.models.interactions import REASONING
 from ei.personas.values import BrokenPersona
+from ei.terminal.pulls import PullRows
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.theme import Theme
@@ -71,6 +74,7 @@ class View:
         self._instead: dict[str, tuple[str, str]] = {}
         self._looks = 0
         self._failures: set[str] = set()
+        self._pulls = PullRows(screen, self.say)
         session.listen(self.take)
 
     def take(self, event: Event) -> None:
@@ -140,6 +144,7 @@ class View:
             session.unread,
             tuple(dict.fromkeys(running)),
             session.incognito,
+            in_short(session.pulls.running),
         )
         return draw_toolbar(status, width)
 
@@ -264,6 +269,8 @@ class View:
                 if self._is_asking():
                     self._screen.commit([""])  # between a message and its reply
                 self.say(text, {"dim": "meta"}.get(style, style))
+            case Pulling(pull):
+                self._pulls.take(pull)
             case SettingsChanged():
                 self._screen.set_style(self._theme().prompt_styles())
                 self.look_at_model()

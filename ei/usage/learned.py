@@ -41,12 +41,22 @@ class LearnedStore:
 
     def set(self, model: str, name: str, value: object) -> None:
         """Keeps one thing, a JSON-ready value; None forgets it."""
+        self.change(model, name, lambda before: value)
+
+    def change(self, model: str, name: str, change: Callable[[object], object]) -> None:
+        """Keeps what `change` makes of one thing as it is now (None where nothing is known), in one transaction.
+
+        So that calls which end at the same time, also in another ei, each add what they found.
+        """
+        named = (self._owner, model, name)
         with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM learned WHERE owner = ? AND model = ? AND name = ?", (self._owner, model, name)
-            )
+            row = connection.execute(
+                "SELECT value FROM learned WHERE owner = ? AND model = ? AND name = ?", named
+            ).fetchone()
+            value = change(None if row is None else json.loads(row[0]))
+            connection.execute("DELETE FROM learned WHERE owner = ? AND model = ? AND name = ?", named)
             if value is not None:
                 connection.execute(
                     "INSERT INTO learned (owner, model, name, value, learned_ms) VALUES (?, ?, ?, ?, ?)",
-                    (self._owner, model, name, json.dumps(value), int(self._clock() * 1000)),
+                    (*named, json.dumps(value), int(self._clock() * 1000)),
                 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ei import jsonc
 from ei.engine.oneshot import complete
+from ei.engine.privacy import is_private
 from ei.errors import ConfigError, EiError, FileSyntaxError
 from ei.models.interactions import PLANNING
 from ei.models.resolve import COMPANION
@@ -40,7 +41,8 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
     Where the model cannot draft (the built-in companion, an answer that is no JSON, a provider that fails),
     the idea itself becomes a plain draft and `problem` says why.
     """
-    resolution = await session.services.chooser.resolve(session.persona, None, PLANNING)
+    private = await is_private(session.services, None, None, (session.persona,))
+    resolution = await session.services.chooser.resolve(session.persona, None, PLANNING, private=bool(private))
     model = str(resolution.model)
     if resolution.model == COMPANION:
         return Draft(
@@ -56,6 +58,7 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
             INSTRUCTIONS,
             f"Name: {name}\nIdea: {idea}",
             progress=progress,
+            people=(session.persona,),
         )
         return Draft(_written(name, idea, reply), model)
     except ConfigError as exc:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ei.engine.circuits import circuit_now
 from ei.engine.pricing import costs_more, prices_of, runs_here
+from ei.engine.privacy import privacy_of
 from ei.engine.services import Services
-from ei.errors import EiError, LeftAloneError, NeedsAnswerError, ProviderError
+from ei.errors import EiError, LeftAloneError, NeedsAnswerError, PrivateError, ProviderError
+from ei.models.choosing import NOT_HERE
 from ei.models.reference import ModelId, written_form
 from ei.models.resolve import Resolution
 from ei.models.values import Prices, dollars
@@ -53,10 +56,10 @@ class Fallbacks:
         """
         while self._left:
             written = self._left.pop(0)
+            private = await privacy_of(self._services, self._plan)
+            named = partial(self._services.chooser.named, private=bool(private))
             try:
-                found = await asyncio.to_thread(
-                    self._services.chooser.named, written, self._plan.speaker, self._plan.interaction
-                )
+                found = await asyncio.to_thread(named, written, self._plan.speaker, self._plan.interaction)
             except EiError as exc:
                 self._pass_over(written_form(written), exc.sentence)
                 continue
@@ -64,6 +67,11 @@ class Fallbacks:
                 continue
             self._known.add(str(found.model))
             provider = found.model.provider
+            try:
+                self._services.gate.check(provider, found.model.model, private=private)
+            except PrivateError:
+                self._pass_over(str(found.model), f"{NOT_HERE}.")
+                continue
             circuit = await circuit_now(self._services, provider)
             if circuit.is_open and (self._left or not runs_here(self._services, provider)):
                 self._pass_over(str(found.model), left_alone(found.model, circuit).sentence)

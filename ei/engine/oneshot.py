@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -11,6 +11,7 @@ from ei.engine.composing import interaction_parameters, learned_about, notes_for
 from ei.engine.gate import Errand
 from ei.engine.parameters import wished
 from ei.engine.pricing import cost_of_call
+from ei.engine.privacy import is_private
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, ProviderError, StorageError
 from ei.messages import (
@@ -28,6 +29,7 @@ from ei.messages import (
 )
 from ei.models.interactions import Interaction
 from ei.models.resolve import Resolution
+from ei.personas.values import Persona
 from ei.providers.estimate import estimate_prompt, estimate_tokens
 from ei.providers.retry import stream_with_retries
 from ei.usage.values import Call
@@ -55,10 +57,12 @@ async def complete(
     text: str,
     *,
     progress: Callable[[str], None] = lambda text: None,
+    people: Sequence[Persona] = (),
 ) -> str:
     """Asks the resolved model once, with the interaction's parameters, and returns the text of its reply.
 
-    progress: called with one line: how much came so far, or why it waits. Raises ProviderError.
+    progress: called with one line: how much came so far, or why it waits. people: the personas for whom it is asked:
+    where one is private, it stays on this machine. Raises ProviderError.
     """
     learned = await learned_about(services, resolution.model)
     rejected = learned.get("rejects")
@@ -76,7 +80,7 @@ async def complete(
         dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
         extra=parameters.extra,
     )
-    answered = await ask_once(services, resolution, request, interaction.name, "draft", progress=progress)
+    answered = await ask_once(services, resolution, request, interaction.name, "draft", progress=progress, people=people)
     return answered.text
 
 
@@ -89,11 +93,17 @@ async def ask_once(
     *,
     progress: Callable[[str], None] = lambda text: None,
     needed: frozenset[str] = frozenset(),
+    people: Sequence[Persona] = (),
 ) -> Answered:
     """Sends a request to the resolved model and records the call, however it ends.
 
-    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. Raises ProviderError.
+    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. people: as in `complete`. Raises ProviderError.
     """
+    model = resolution.model
+
+    async def may_go_on() -> None:
+        services.gate.check(model.provider, model.model, private=await is_private(services, None, None, people))
+
     out: list[str] = []
     thought: list[str] = []
     calls: list[ToolCallPart] = []
@@ -104,9 +114,11 @@ async def ask_once(
     outcome: CallOutcome = "failed"
     error: EiError | None = None
     try:
-        admitted = await services.gate.admit(Errand(interaction, triggered_by), resolution.model, request)
+        private = await is_private(services, None, None, people)
+        errand = Errand(interaction, triggered_by, private=private)
+        admitted = await services.gate.admit(errand, model, request)
         async for event in stream_with_retries(
-            admitted.provider, admitted.request, retry_policy(services), needed=needed
+            admitted.provider, admitted.request, retry_policy(services), needed=needed, may_go_on=may_go_on
         ):
             match event:
                 case TextDelta(delta):

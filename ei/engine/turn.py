@@ -31,6 +31,7 @@ from ei.engine.fallback import Fallbacks, left_alone, lets_others_answer
 from ei.engine.gate import Errand
 from ei.engine.parameters import Parameters
 from ei.engine.pricing import runs_here
+from ei.engine.privacy import privacy_of
 from ei.engine.recording import ENDS, LEASE_MS, Recording, Try
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, ProviderError, StorageError, TooLongError, UnknownModelError
@@ -253,9 +254,21 @@ class Turn:
 
     async def _events(self, request: ChatRequest, policy: RetryPolicy) -> AsyncIterator[StreamEvent]:
         plan, model = self._plan, self._try.resolution.model
-        errand = Errand(plan.interaction.name, plan.trigger, plan.speaker.name, plan.conversation.id, self._info.id)
+        errand = Errand(
+            plan.interaction.name,
+            plan.trigger,
+            plan.speaker.name,
+            plan.conversation.id,
+            self._info.id,
+            private=await privacy_of(self._services, plan),
+        )
+
+        async def may_go_on() -> None:
+            # It may have become private while a busy server was waited for.
+            self._services.gate.check(model.provider, model.model, private=await privacy_of(self._services, plan))
+
         admitted = await self._services.gate.admit(errand, model, request)
-        events = stream_with_retries(admitted.provider, admitted.request, policy, on_dropped=self._dropped)
+        events = stream_with_retries(admitted.provider, admitted.request, policy, on_dropped=self._dropped, may_go_on=may_go_on)
         async with aclosing(closable(events)) as stream:
             async for event in stream:
                 yield event

@@ -40,19 +40,22 @@ async def stream_with_retries(
     on_dropped: Dropped | None = None,
     rejected: frozenset[str] = frozenset(),
     needed: frozenset[str] = frozenset(),
+    may_go_on: Callable[[], Awaitable[object]] | None = None,
 ) -> AsyncIterator[StreamEvent]:
     """The provider's events, with Retrying before each wait and a Notice for a parameter that was dropped.
 
     rejected: what this model is known to reject, beside `request.dropped`. needed: what the request is for; its
-    rejection is raised. sleep: waits so many seconds; cancelling
+    rejection is raised. may_go_on: awaited before every attempt but the first; what it raises ends it. sleep: waits so many seconds; cancelling
     the task ends it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
     jitter = random or default_jitter()
     request = replace(request, dropped=request.dropped | rejected)
-    attempt, cuts, told = 1, 0, set[Notice]()
+    attempt, cuts, told, first = 1, 0, set[Notice](), True
     while True:
-        began = False
+        if may_go_on is not None and not first:
+            await may_go_on()
+        began = first = False
         try:
             async with aclosing(closable(provider.stream(request))) as events:
                 async for event in events:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message
@@ -20,7 +21,7 @@ from ei.models.metadata import abilities_of
 from ei.models.reference import ModelId
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
-from ei.providers.estimate import estimate_tokens
+from ei.providers.estimate import USUAL, Density, density_from_data, estimate_tokens
 from ei.providers.retry import RetryPolicy
 
 PAGE = 200
@@ -32,23 +33,27 @@ FORGET_SECONDS = 86_400
 """A server on this machine is started anew with another context."""
 REPLY_ROOM = 4096
 """Tokens of the context that are kept for the reply where nobody chose `max_tokens`."""
+DENSITY = "density"
+"""By this name it is kept how many tokens a model makes of characters (`providers.estimate.Density`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """What could be sent. messages: the prompt, then the path; asked: what follows it and is never left out.
 
-    budget: how many tokens the model takes, None where nobody knows.
+    budget: how many tokens the model takes, None where nobody knows. density: how many it makes of a text.
     """
 
     messages: tuple[ChatMessage, ...]
     asked: tuple[ChatMessage, ...] = ()
     budget: int | None = None
+    density: Density = USUAL
 
     def fitted(self, budget: int | None) -> Fitted:
         """As much of it as fits `budget` tokens, the oldest turns left out first; all of it for None."""
-        after = sum(tokens_of(message, estimate_tokens) for message in self.asked)
-        found = fit(self.messages, (NO_LIMIT if budget is None else budget) - after, estimate_tokens)
+        estimate = partial(estimate_tokens, density=self.density)
+        after = sum(tokens_of(message, estimate) for message in self.asked)
+        found = fit(self.messages, (NO_LIMIT if budget is None else budget) - after, estimate)
         return Fitted((*found.messages, *self.asked), found.left_out, found.tokens + after)
 
 
@@ -72,6 +77,11 @@ class Composer:
     notes: tuple[str, ...] = ()
     window: int | None = None
 
+    @property
+    def density(self) -> Density:
+        """How many tokens the model makes of a text, by the counts that came with its replies."""
+        return density_from_data(self.learned.get(DENSITY))
+
     async def material(self, conversation: str | None, before: str | None = None, asked: str = "") -> Material:
         """The prompt and the path up to message `before` (None: all of it), read a page at a time from the newest back.
 
@@ -82,11 +92,12 @@ class Composer:
         now = datetime.fromtimestamp(self.services.now())
         system = system_prompt(self.speaker, now, (), guest_of, notes=self.notes)
         path: tuple[Message, ...] = ()
-        tokens, budget, looked = estimate_tokens(system), None, False
+        density = self.density
+        tokens, budget, looked = estimate_tokens(system, density), None, False
         while conversation is not None:
             page = await on_database(self.store.database, self.store.path, conversation, limit=PAGE, before=before)
             path = page + path
-            tokens += sum(estimate_tokens(message.text) for message in page)
+            tokens += sum(estimate_tokens(message.text, density) for message in page)
             if not looked and (tokens >= SMALL or self.window is not None):
                 budget, looked = await self._budget(), True
             if len(page) < PAGE or (budget is not None and tokens > budget):
@@ -97,7 +108,7 @@ class Composer:
             system = system_prompt(self.speaker, now, others, guest_of, notes=self.notes)
         host = self.owner.name if any(message.to for message in path) else ""
         last = (ChatMessage("user", (TextPart(asked),)),) if asked else ()
-        return Material(to_messages(system, path, self.speaker.name, host=host), last, budget)
+        return Material(to_messages(system, path, self.speaker.name, host=host), last, budget, density)
 
     def _others(self, path: tuple[Message, ...]) -> tuple[Persona, ...]:
         """Who else spoke here, as far as they still are in the library."""

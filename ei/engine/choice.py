@@ -115,6 +115,19 @@ class ModelChooser:
         except BadAddressError:
             return False
 
+    def is_shipped(self, name: str) -> bool:
+        """Whether the provider is one that everybody has, rather than one of this person's own."""
+        return any(endpoint.name == name for endpoint in self._shipped)
+
+    def preferred(self, name: str) -> tuple[str, ...]:
+        """The provider's models that the person set first, its default one before the others, as it names them."""
+        settings = self._config.current().section("providers").get(name)
+        if not isinstance(settings, Mapping):
+            return ()
+        default, others = settings.get("default_model"), settings.get("preferred_models")
+        written = [default, *(others if isinstance(others, list) else [])]
+        return tuple(dict.fromkeys(each.strip() for each in written if isinstance(each, str) and each.strip()))
+
     def profiles(self) -> Mapping[str, Profile]:
         """The profiles in settings, by id. Raises ConfigError."""
         return self._now()[1].profiles
@@ -139,7 +152,9 @@ class ModelChooser:
             problem = (
                 "" if connection.ready else connection.problem or connection.key_problem or f"{name} has no API key"
             )
-            standings[name] = Standing(problem.rstrip("."), self.stays_here(name), down.get(name, ""))
+            standings[name] = Standing(
+                problem.rstrip("."), self.stays_here(name), down.get(name, ""), self.preferred(name)
+            )
         kept = private or bool(everything(self._config.current()))
         own = frozenset(name for name in self.endpoints() if self.is_own(name)) if kept else None
         return Market(self._models(), standings, self._paid(), draw, own)

@@ -20,11 +20,13 @@ NOT_HERE = "private: not on this machine"
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a provider stands now. problem: why nothing can be sent, "" when something can. free: its models cost
-    nothing, because they run on this machine. down: why it is taken last ("rate-limited for 20 s"), ""."""
+    nothing, because they run on this machine. down: why it is taken last ("rate-limited for 20 s"), "". preferred:
+    names of its models that the person wants before its others, the first one first."""
 
     problem: str = ""
     free: bool = False
     down: str = ""
+    preferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,15 @@ def _order(model: Model, reference: TierReference, market: Market) -> tuple[obje
         case "newest":
             return (down, preferred, *new, not model.default, *dear, model.id)
         case _:
-            return (down, preferred, by_hand, not model.default, *dear, *new, model.id)
+            wished = _wished(model, market)
+            first = not (model.default or wished is not None)
+            return (down, preferred, by_hand, first, wished is None, wished or 0, *dear, *new, model.id)
+
+
+def _wished(model: Model, market: Market) -> int | None:
+    """Where a model stands among those of its provider that the person prefers; None where it is none of them."""
+    wishes = market.standings[model.provider].preferred
+    return wishes.index(model.name) if model.name in wishes else None
 
 
 def _beaten(model: Model, winner: Model, reference: TierReference, market: Market, drawn: int) -> str:
@@ -201,6 +211,8 @@ def _beaten(model: Model, winner: Model, reference: TierReference, market: Marke
         return "older"
     if winner.default and "default" in winner.by_hand:
         return f"you made {winner.id} the default"
+    if (wished := _wished(winner, market)) is not None and wished != _wished(model, market):
+        return f"you prefer {winner.id}"
     if winner.default and not model.default:
         return f"not the default of {model.provider} for {reference.tier}"
     return "dearer, or as dear and older"

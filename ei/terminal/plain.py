@@ -16,6 +16,7 @@ from ei.terminal.clipboard import copy_text
 from ei.terminal.editor import edit_file, edit_text, editor_command
 from ei.terminal.safe import safe
 from ei.terminal.theme import PLAIN, Theme
+from ei.terminal.width import cell_width, clip
 
 _WIDE = 10_000
 """A pipe has no width: nothing is wrapped for it."""
@@ -95,10 +96,16 @@ class PlainUi:
 
     @contextlib.contextmanager
     def progress(self, label: str) -> Iterator[Progress]:
-        """Says the label once, where a person looks at it."""
-        if not self._quiet and self._err.isatty():
-            _write(self._err, f"{safe(label)} …\n")
-        yield _Silent()
+        """One row that is drawn again, where a person looks at it, and gone at the end."""
+        if self._quiet or not self._err.isatty():
+            yield _Silent()
+            return
+        row = _Row(self._err, safe(label))
+        row.update("…")
+        try:
+            yield row
+        finally:
+            row.clear()
 
     def show(self, reply: Reply) -> None:
         """Prints a reply, made harmless: without decoration to a pipe, wrapped and coloured to a terminal."""
@@ -130,6 +137,30 @@ class PlainUi:
 class _Silent:
     def update(self, text: str) -> None:
         """Nothing: a pipe has no line to draw again."""
+
+
+class _Row:
+    """The last row of a terminal, written over again and again with spaces and returns alone."""
+
+    def __init__(self, stream: TextIO, label: str) -> None:
+        self._stream = stream
+        self._label = label
+        self._drawn = ""
+
+    def update(self, text: str) -> None:
+        # Not the last column: some terminals wrap there.
+        row = clip(f"{self._label} {safe(text)}".strip(), row_width())
+        if row != self._drawn:
+            _write(self._stream, f"\r{row}{' ' * (cell_width(self._drawn) - cell_width(row))}\r{row}")
+            self._drawn = row
+
+    def clear(self) -> None:
+        _write(self._stream, f"\r{' ' * cell_width(self._drawn)}\r")
+
+
+def row_width() -> int:
+    """The cells that a row of progress may have in a shell."""
+    return max(shutil.get_terminal_size().columns - 1, 1)
 
 
 def _nobody(prompt: str) -> NeedsAnswerError:

@@ -95,8 +95,10 @@ async def test_a_hand_edit_shows_in_the_next_reply(tmp_path: Path) -> None:
         ),
         (
             '{"model": "x"}',
-            '{"model": "x"} is no model reference. Write "provider:model", {"exact": "provider:model"}, '
-            '{"tier": "fast"} or {"profile": "ID"}.',
+            (
+                '{"model": "x"} is no model reference. Write "provider:model", {"exact": "provider:model"}, '
+                '{"tier": "fast"} or {"profile": "ID"}.'
+            ),
         ),
         ("--heer local:x", "There is no option --heer. Did you mean --here?"),
         ("--clear local:x", "--clear takes no model. To set one: /model SPEC"),

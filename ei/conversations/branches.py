@@ -121,8 +121,8 @@ class Branches(StoreBase):
         now = self._now_ms()
         made = connection.execute(
             "INSERT INTO conversation (id, owner, persona, title, created_ms, updated_ms, model_here, parameters,"
-            " last_model, forked_from, private) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here, parameters,"
-            " last_model, ?, private FROM conversation WHERE key = ?",
+            " last_model, forked_from, private) SELECT ?, owner, ?, title, created_ms, updated_ms, model_here,"
+            " parameters, last_model, ?, private FROM conversation WHERE key = ?",
             (uuid7(now), persona, forked_from, conversation),
         ).lastrowid
         assert made is not None

@@ -11,6 +11,7 @@ from ei.conversations.values import Message, State
 from ei.conversations.writing import Extra
 from ei.engine.composing import Composer, composer_for, interaction_parameters
 from ei.engine.parameters import Limits, Parameters, taken, wished
+from ei.engine.privacy import stays
 from ei.errors import UsageError
 from ei.messages import NO_PARAMETERS, ChatMessage, Role, TextPart
 from ei.models.interactions import REASONING, SUBAGENTS
@@ -86,7 +87,13 @@ async def edit(session: Session, text: str) -> None:
     await idle(session)
     old = await last_of(session, "user")
     speaker = _asked_of(session, old)
-    new = await session.db(session.store.add_variant, old.id, (TextPart(text),), to=old.to)
+    new = await session.db(
+        session.store.add_variant,
+        old.id,
+        (TextPart(text),),
+        to=old.to,
+        private=old.private or stays(session.persona, speaker),
+    )
     await session.sent(new)
     await session.answer(speaker, "edit", session.after(new))
 
@@ -168,7 +175,8 @@ async def _checked(session: Session, written: object, speaker: Persona, *, said:
     interaction = REASONING if speaker.name == session.persona.name else SUBAGENTS
     try:
         # In a thread: a tier is looked up in the registry.
-        await session.in_thread(chooser.named, written, speaker, interaction)
+        private = bool(await session.privacy(speaker))
+        await session.in_thread(chooser.named, written, speaker, interaction, private=private)
     except UsageError as exc:
         if said:
             raise

@@ -26,6 +26,7 @@ from ei.engine.events import (
     TurnSwitched,
     TurnText,
 )
+from ei.engine.privacy import is_private, stays
 from ei.engine.services import on_database
 from ei.engine.turn import LEASE_MS, Turn, TurnPlan
 from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError
@@ -67,6 +68,7 @@ class Answering:
         self._waiters: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[TurnEnded]] = set()
         self._told: dict[str, set[str]] = {}
+        self._private_told: set[str] = set()
         self._companion_told = False
         self._closing = False
         self._sending = asyncio.Lock()
@@ -86,12 +88,15 @@ class Answering:
         owner = session.services.lease_owner
         before = await session.db(session.store.queued, conversation.id, owner)
         if before or await self.busy(conversation.id):
-            await session.db(session.store.queue, conversation.id, parts, to=guest, lease_owner=owner)
+            private = stays(session.persona, speaker)
+            await session.db(session.store.queue, conversation.id, parts, to=guest, lease_owner=owner, private=private)
+            await self._tell_private(conversation.id, speaker)
             await self._publish_queue(conversation.id)
             self._wait_for(conversation.id)
             return
-        message = await self._append(conversation.id, parts, guest)
+        message = await self._append(conversation.id, parts, guest, private=stays(session.persona, speaker))
         session.publish(MessageSent(message))
+        await self._tell_private(message.conversation, speaker)
         self.start(message.conversation, session.persona, speaker, "guest" if guest else "message", after(message))
 
     async def busy(self, conversation: str) -> bool:
@@ -139,7 +144,7 @@ class Answering:
     async def keep(self, text: str) -> Message:
         """Keeps a message of the person in the conversation in front without having it answered, and shows it."""
         conversation = await self._session.ensure_conversation()
-        message = await self._append(conversation.id, (TextPart(text),), "")
+        message = await self._append(conversation.id, (TextPart(text),), "", private=stays(self._session.persona))
         self._session.publish(MessageSent(message))
         return message
 
@@ -200,13 +205,15 @@ class Answering:
         session.publish(GivenBack(text))
         session.tell("A message that was waiting is back on the input line.")
 
-    async def _append(self, conversation: str, parts: tuple[TextPart, ...], to: str) -> Message:
+    async def _append(self, conversation: str, parts: tuple[TextPart, ...], to: str, *, private: bool) -> Message:
         session = self._session
         for _ in range(TRIES):
             current = await session.db(session.store.get, conversation)
             await self.catch_up(current)
             try:
-                message = await session.db(session.store.append, conversation, current.head, "user", "", parts, to=to)
+                message = await session.db(
+                    session.store.append, conversation, current.head, "user", "", parts, to=to, private=private
+                )
             except HeadMovedError:
                 continue
             self.seen_head[conversation] = message.id
@@ -265,7 +272,11 @@ class Answering:
             conversation = await on_database(store.database, store.get, id)
             own = conversation if speaker.name == owner.name else None
             interaction = REASONING if own is not None else SUBAGENTS
-            resolution = await session.services.chooser.resolve(speaker, own, interaction, request)
+            services = session.services
+            private = await is_private(services, store, id, (owner, speaker))
+            resolution = await services.chooser.resolve(speaker, own, interaction, request, private=bool(private))
+            # Here already: a reply that nobody was asked for is none. It is asked again before anything is sent.
+            services.gate.check(resolution.model.provider, resolution.model.model, private=private)
             self._tell_companion(resolution, speaker)
             fields = Extra(
                 model=str(resolution.model),
@@ -273,6 +284,7 @@ class Answering:
                 resolved_by=resolution.rank.value,
                 lease_owner=session.services.lease_owner,
                 lease_ms=LEASE_MS,
+                private=stays(owner, speaker),
             )
             plan = TurnPlan(
                 store,
@@ -377,6 +389,19 @@ class Answering:
     async def _publish_queue(self, conversation: str) -> None:
         session = self._session
         session.publish(QueueChanged(conversation, await session.db(session.store.queued, conversation)))
+
+    async def _tell_private(self, conversation: str, speaker: Persona) -> None:
+        """Says once that what a private guest is asked makes a whole conversation private."""
+        session = self._session
+        if not stays(speaker) or stays(session.persona) or conversation in self._private_told:
+            return
+        self._private_told.add(conversation)
+        before = await session.db(session.store.keeping, conversation)
+        if not before.marked and before.messages == 1:
+            session.tell(
+                f"{speaker.name} is private, so this conversation is from now on: it stays on this machine. /private",
+                "warn",
+            )
 
     def _tell_companion(self, resolution: Resolution, speaker: Persona) -> None:
         if resolution.rank is Rank.COMPANION and not self._companion_told:

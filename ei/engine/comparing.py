@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ei.conversations.values import Conversation, Message, State
@@ -15,6 +16,7 @@ from ei.engine.answering import after
 from ei.engine.contender import PRICED_AS, Contender
 from ei.engine.events import TurnEnded
 from ei.engine.pricing import cost_of_call
+from ei.engine.privacy import stays
 from ei.engine.services import on_database
 from ei.engine.turn import LEASE_MS, Turn, TurnPlan
 from ei.errors import EiError, UsageError
@@ -175,6 +177,7 @@ class Comparison:
                 resolved_by=found.rank.value,
                 lease_owner=self._session.services.lease_owner,
                 lease_ms=LEASE_MS,
+                private=stays(self._owner, self._speaker),
             )
             beside = made[0] if made else self._before
             if beside is None:
@@ -299,14 +302,17 @@ async def resolved(session: Session, written: Sequence[object], speaker: Persona
     """What each reference means, without its fallbacks: another model must not answer in its place.
 
     Raises UsageError for one that cannot be read and for two that mean the same; ProviderError where nothing can be
-    sent.
+    sent, PrivateError where it must not be.
     """
     services = session.services
+    private = await session.privacy(speaker)
+    named = partial(services.chooser.named, private=bool(private))
     interaction = interaction_of(session.persona, speaker)
     out: list[Resolution] = []
     seen: dict[tuple[str, str], str] = {}
     for one in written:
-        found = await asyncio.to_thread(services.chooser.named, one, speaker, interaction)
+        found = await asyncio.to_thread(named, one, speaker, interaction)
+        services.gate.check(found.model.provider, found.model.model, private=private)
         if problem := not_ready(services.chooser.connection(found.model.provider)):
             raise problem
         same = (str(found.model), found.profile.id if found.profile is not None else "")

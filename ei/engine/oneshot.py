@@ -80,7 +80,9 @@ async def complete(
         dropped=frozenset(map(str, rejected)) if isinstance(rejected, list) else frozenset(),
         extra=parameters.extra,
     )
-    answered = await ask_once(services, resolution, request, interaction.name, "draft", progress=progress, people=people)
+    answered = await ask_once(
+        services, resolution, request, interaction.name, "draft", progress=progress, people=people
+    )
     return answered.text
 
 
@@ -97,7 +99,8 @@ async def ask_once(
 ) -> Answered:
     """Sends a request to the resolved model and records the call, however it ends.
 
-    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. people: as in `complete`. Raises ProviderError.
+    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. people: as in `complete`.
+    Raises ProviderError.
     """
     model = resolution.model
 

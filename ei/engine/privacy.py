@@ -42,6 +42,11 @@ async def is_private(
     return replace(found, here=True, present=kept.people, marked=kept.marked, messages=kept.messages)
 
 
+def stays(*people: Persona) -> bool:
+    """Whether what these say, or are told, is kept as private."""
+    return any(persona.private for persona in people)
+
+
 async def privacy_of(services: Services, plan: TurnPlan) -> Privacy:
     """Whether a reply is private now. Raises as `is_private`."""
     return await is_private(services, plan.store, plan.conversation.id, (plan.owner, plan.speaker))

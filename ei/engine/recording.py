@@ -10,11 +10,20 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ei.conversations.values import Message, State
+from ei.engine.composing import DENSITY
 from ei.engine.context import Fitted
 from ei.engine.events import Outcome
 from ei.engine.pricing import cost_of_call, runs_here
 from ei.engine.services import Services, on_database
-from ei.errors import DiskFullError, EiError, LeftAloneError, ProviderError, StorageError, UnreachableError
+from ei.errors import (
+    DiskFullError,
+    EiError,
+    LeftAloneError,
+    PrivateError,
+    ProviderError,
+    StorageError,
+    UnreachableError,
+)
 from ei.messages import (
     OpaqueData,
     OpaquePart,
@@ -29,7 +38,7 @@ from ei.messages import (
     Usage,
 )
 from ei.models.resolve import Resolution
-from ei.providers.estimate import estimate_tokens
+from ei.providers.estimate import USUAL, Density, density_from_data, density_to_data, estimate_tokens, observed
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
 
@@ -110,7 +119,7 @@ class Try:
 
     number: 0 for the model asked for, then 1, 2, … as it is for the fallbacks. attempt: from 1. began, first_token:
     by the monotonic clock; started_ms: since 1970. sent: what was sent; rejected: parameters that the model does not
-    take. measured: how it went, once it has ended.
+    take. density: how many tokens the model makes of a text. measured: how it went, once it has ended.
     """
 
     resolution: Resolution
@@ -122,6 +131,7 @@ class Try:
     usage: Usage | None = None
     sent: Fitted | None = None
     rejected: set[str] = field(default_factory=set)
+    density: Density = USUAL
     measured: Outcome | None = None
 
     def again(self, seconds: float, now: float) -> None:
@@ -197,6 +207,7 @@ class Recording:
             else:
                 cost = self._unanswered(tried, error)
             self._costs.append(cost)
+            self._learn_density(tried)
             first = tried.milliseconds(tried.first_token)
             tried.measured = Outcome(usage, cost, first, tried.milliseconds(ended) or 0)
         return tried.measured
@@ -236,7 +247,7 @@ class Recording:
     async def record(self, tried: Try, message: str, outcome: CallOutcome, error: EiError | None) -> None:
         """Writes the row of the attempt that has ended; one that was never made has none."""
         measured = await self.measure(tried, error)
-        if isinstance(error, LeftAloneError):
+        if isinstance(error, LeftAloneError | PrivateError):
             return
         status = error.status if isinstance(error, ProviderError) else None
         await self._write(
@@ -312,18 +323,40 @@ class Recording:
             error=error,
         )
 
+    def _learn_density(self, tried: Try) -> None:
+        """Learns how many tokens the model makes of a text, where its server counted what was sent."""
+        usage, sent = tried.usage, tried.sent
+        if usage is None or usage.estimated or not usage.input_tokens or sent is None:
+            return
+        model, count, messages = str(tried.resolution.model), usage.input_tokens, sent.messages
+
+        def mended(before: object) -> object:
+            known = density_from_data(before)
+            found = observed(known, messages, count)
+            return before if found is known else density_to_data(found)
+
+        self.later(self._change(model, DENSITY, mended))
+
+    async def _change(self, model: str, name: str, change: Callable[[object], object]) -> None:
+        services = self._services
+        try:
+            await on_database(services.database, services.learned.change, model, name, change)
+        except StorageError as exc:
+            services.log(f"not remembered: {exc}")
+
     def _counted(self, tried: Try) -> Usage:
         if tried.usage is not None:
             return tried.usage
         if tried.sent is None or not self.reply.started:
             return Usage()
-        written = estimate_tokens(self.reply.text) + estimate_tokens(self.reply.reasoning)
+        written = sum(estimate_tokens(text, tried.density) for text in (self.reply.text, self.reply.reasoning))
         return Usage(input_tokens=tried.sent.tokens, output_tokens=written, estimated=True)
 
     def _unanswered(self, tried: Try, error: EiError | None) -> int | None:
         """What a call cost before whose first token something happened: refused is not charged, given up may be."""
         refused = isinstance(error, ProviderError) and error.status is not None
-        unheard = isinstance(error, LeftAloneError) or (isinstance(error, UnreachableError) and not error.reached)
+        unmade = isinstance(error, LeftAloneError | PrivateError)
+        unheard = unmade or (isinstance(error, UnreachableError) and not error.reached)
         return 0 if refused or unheard or runs_here(self._services, tried.resolution.model.provider) else None
 
     def _wire(self, provider: str) -> str:

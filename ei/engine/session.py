@@ -22,7 +22,9 @@ from ei.engine.events import (
     Told,
     TurnEnded,
 )
+from ei.engine.own import Privacy
 from ei.engine.pricing import context_of
+from ei.engine.privacy import is_private
 from ei.engine.pulling import Pulls
 from ei.engine.services import Services, on_database
 from ei.errors import EiError, NotFoundError, UsageError
@@ -336,7 +338,15 @@ class Session:
         """The model that would answer now; request: a reference for this once."""
         persona = persona or self.persona
         conversation = self.conversation if persona.name == self.persona.name else None
-        return await self.services.chooser.resolve(persona, conversation, interaction, request or self.request)
+        private = bool(await self.privacy(persona))
+        return await self.services.chooser.resolve(
+            persona, conversation, interaction, request or self.request, private=private
+        )
+
+    async def privacy(self, *speakers: Persona) -> Privacy:
+        """Whether what is said in front stays on this machine, and why. speakers: who else is to answer."""
+        conversation = self.conversation.id if self.conversation is not None else None
+        return await is_private(self.services, self.store, conversation, (self.persona, *speakers))
 
     def leave(self) -> None:
         self.publish(Leave())

@@ -50,6 +50,7 @@ from ei.messages import (
 from ei.models.interactions import Interaction
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
+from ei.providers.estimate import Density
 from ei.providers.retry import RetryPolicy, closable, stream_with_retries
 from ei.usage.circuit import OPENS_AT
 
@@ -152,6 +153,11 @@ class Turn:
         """How many tokens were sent, estimated; None as long as nothing was."""
         return self._try.sent.tokens if self._try.sent is not None else None
 
+    @property
+    def density(self) -> Density:
+        """How many tokens the model that is asked makes of a text."""
+        return self._try.density
+
     def _log(self, error: BaseException) -> None:
         """Puts where it happened into the log; of a chat that is not saved not what was said."""
         if self._plan.store is self._services.conversations:
@@ -221,6 +227,7 @@ class Turn:
             plan.conversation,
             plan.parameters,
         )
+        tried.density = composer.density
         tried.rejected = {str(name) for name in _listed(composer.learned.get("rejects"))}
         material = await composer.material(plan.conversation.id, message.id, plan.asked)
         request = await self._request(message, composer)
@@ -268,7 +275,9 @@ class Turn:
             self._services.gate.check(model.provider, model.model, private=await privacy_of(self._services, plan))
 
         admitted = await self._services.gate.admit(errand, model, request)
-        events = stream_with_retries(admitted.provider, admitted.request, policy, on_dropped=self._dropped, may_go_on=may_go_on)
+        events = stream_with_retries(
+            admitted.provider, admitted.request, policy, on_dropped=self._dropped, may_go_on=may_go_on
+        )
         async with aclosing(closable(events)) as stream:
             async for event in stream:
                 yield event

@@ -45,8 +45,8 @@ async def stream_with_retries(
     """The provider's events, with Retrying before each wait and a Notice for a parameter that was dropped.
 
     rejected: what this model is known to reject, beside `request.dropped`. needed: what the request is for; its
-    rejection is raised. may_go_on: awaited before every attempt but the first; what it raises ends it. sleep: waits so many seconds; cancelling
-    the task ends it. random: from 0 to 1 (full jitter).
+    rejection is raised. may_go_on: awaited before every attempt but the first; what it raises ends it. sleep: waits so
+    many seconds; cancelling the task ends it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
     jitter = random or default_jitter()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from ei.engine.own import OPEN, Privacy
+from ei.engine.spending import Ask, Spending
 from ei.errors import PrivateError
 from ei.messages import ChatRequest
 from ei.models.choosing import is_sent_on
 from ei.models.reference import ModelId
 from ei.providers.base import Provider
 from ei.providers.pool import Providers
+from ei.usage.budget import Wish
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What a request is for. interaction, trigger, persona, conversation, message: as in `usage.values.Call`.
 
-    private: why it may only go to this machine and to hosts that the person marked as own.
+    private: finds out why it may only go to this machine and to hosts that the person marked as own; asked before
+    anything is set aside, and again before it leaves.
     """
 
     interaction: str
@@ -26,25 +29,36 @@ class Errand:
     persona: str | None = None
     conversation: str | None = None
     message: str | None = None
-    private: Privacy = OPEN
+    private: Callable[[], Awaitable[Privacy]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that may leave. request: as it may be sent. reservation: what was set aside for it, "" for nothing."""
+    """A request that may leave. request: as it may be sent. reservation: what was set aside for it, "" for nothing:
+    it is given back with the row of the call (`CallStore.record`), or by `Gate.release`.
+
+    notes: lines for the person. one_of: for `stream_with_retries`.
+    """
 
     provider: Provider
     request: ChatRequest
     reservation: str = ""
+    notes: tuple[str, ...] = ()
+    one_of: frozenset[str] = frozenset()
 
 
 class Gate:
-    """providers: those in use. is_own: whether what is sent to a provider stays with the person; everything: whether
-    all must. Both raise ConfigError."""
+    """providers: those in use. spending: holds what the budgets have no money for. is_own: whether what is sent to a
+    provider stays with the person; everything: whether all must. Both raise ConfigError."""
 
     def __init__(
-        self, providers: Providers, is_own: Callable[[str], bool], everything: Callable[[], Privacy] = lambda: OPEN
+        self,
+        providers: Providers,
+        spending: Spending,
+        is_own: Callable[[str], bool],
+        everything: Callable[[], Privacy] = lambda: OPEN,
     ) -> None:
+        self.spending = spending
         self._providers = providers
         self._is_own = is_own
         self._everything = everything
@@ -71,7 +85,33 @@ class Gate:
         self.check(provider, private=private)
         return self._providers.get(provider)
 
-    async def admit(self, errand: Errand, model: ModelId, request: ChatRequest) -> Admitted:
-        """Lets a request out. Raises PrivateError, and what building the provider's client raises."""
-        self.check(model.provider, model.model, private=errand.private)
-        return Admitted(self._providers.get(model.provider), request)
+    async def admit(
+        self, errand: Errand, model: ModelId, request: ChatRequest, ask: Ask | None = None
+    ) -> Admitted:
+        """Lets a request out, once what it may cost is set aside. ask: asks the person, None where nobody can be.
+
+        Raises PrivateError, BudgetError, NeedsAnswerError, StorageError, and what building the client raises.
+        """
+        await self.may_leave(errand, model)
+        provider = self._providers.get(model.provider)
+        wish = Wish(errand.interaction, errand.trigger, errand.persona, errand.conversation, errand.message)
+        found = await self.spending.admit(wish, model, request, ask)
+        admitted = Admitted(provider, found.request, found.reservation, found.notes, found.one_of)
+        try:
+            await self.may_leave(errand, model)  # it may have become private while the person was asked
+        except BaseException:
+            await self.release(admitted)
+            raise
+        return admitted
+
+    async def may_leave(self, errand: Errand, model: ModelId) -> None:
+        """As `check`, by what is private now: before each attempt."""
+        self.check(model.provider, model.model, private=OPEN if errand.private is None else await errand.private())
+
+    async def again(self, admitted: Admitted, model: ModelId) -> Admitted:
+        """Sets the same aside for one more attempt, since the one before may have cost something. Raises BudgetError."""
+        return replace(admitted, reservation=await self.spending.again(admitted.reservation, model))
+
+    async def release(self, admitted: Admitted) -> None:
+        """Gives back what was set aside for a request that cost nothing."""
+        await self.spending.release(admitted.reservation)

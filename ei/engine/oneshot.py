@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, notes_for, parameters_for, retry_policy
@@ -103,10 +104,8 @@ async def ask_once(
     Raises ProviderError.
     """
     model = resolution.model
-
-    async def may_go_on() -> None:
-        services.gate.check(model.provider, model.model, private=await is_private(services, None, None, people))
-
+    errand = Errand(interaction, triggered_by, private=partial(is_private, services, None, None, people))
+    may_go_on = partial(services.gate.may_leave, errand, model)
     out: list[str] = []
     thought: list[str] = []
     calls: list[ToolCallPart] = []
@@ -117,8 +116,6 @@ async def ask_once(
     outcome: CallOutcome = "failed"
     error: EiError | None = None
     try:
-        private = await is_private(services, None, None, people)
-        errand = Errand(interaction, triggered_by, private=private)
         admitted = await services.gate.admit(errand, model, request)
         async for event in stream_with_retries(
             admitted.provider, admitted.request, retry_policy(services), needed=needed, may_go_on=may_go_on

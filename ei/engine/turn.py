@@ -7,6 +7,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -34,7 +35,7 @@ from ei.engine.pricing import runs_here
 from ei.engine.privacy import privacy_of
 from ei.engine.recording import ENDS, LEASE_MS, Recording, Try
 from ei.engine.services import Services, on_database
-from ei.errors import EiError, ProviderError, StorageError, TooLongError, UnknownModelError
+from ei.errors import BudgetError, EiError, ProviderError, StorageError, TooLongError, UnknownModelError
 from ei.messages import (
     NO_PARAMETERS,
     ChatRequest,
@@ -48,6 +49,7 @@ from ei.messages import (
     UsageReport,
 )
 from ei.models.interactions import Interaction
+from ei.models.reference import written_form
 from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import Density
@@ -105,6 +107,7 @@ class Turn:
         self._fallbacks = Fallbacks(services, plan, self._tell)
         self._try = self._begin(plan.resolution, 0)
         self._instead_of: list[str] = []
+        self._held: set[str] = {str(plan.resolution.model)}
 
     async def run(self) -> TurnEnded:
         """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
@@ -181,6 +184,11 @@ class Turn:
             try:
                 await self._stream(message, tried, await self._policy(tried))
                 return
+            except BudgetError as exc:
+                found = await self._switched(exc)
+                if found is None:
+                    raise
+                self._switch(found, exc, exc.budget)
             except ProviderError as exc:
                 if self._recording.reply.started or not self._fallbacks or not lets_others_answer(exc):
                     raise
@@ -189,7 +197,7 @@ class Turn:
                 found = await self._fallbacks.following(exc)
                 if found is None:
                     raise
-                self._switch(found, exc)
+                self._switch(found, exc, self._fallbacks.origin)
 
     async def _policy(self, tried: Try) -> RetryPolicy:
         """How often it is tried. Raises LeftAloneError for a provider whose circuit is open."""
@@ -203,14 +211,29 @@ class Turn:
         # One try tells whether it is there again.
         return policy if here or circuit.failures < OPENS_AT else replace(policy, attempts=1)
 
-    def _switch(self, found: Resolution, error: ProviderError) -> None:
+    async def _switched(self, error: BudgetError) -> Resolution | None:
+        """What a budget lets answer instead of what it has no money for; None where nothing may, or not once more."""
+        plan = self._plan
+        if error.switch is None or plan.compared or self._recording.reply.started:
+            return None
+        try:
+            found = await asyncio.to_thread(self._services.chooser.named, error.switch, plan.speaker, plan.interaction)
+        except EiError as exc:
+            self._tell(f"{written_form(error.switch)} cannot answer instead ({error.budget}): {exc.sentence}")
+            return None
+        if str(found.model) in self._held:
+            return None
+        self._held |= {str(self._try.resolution.model), str(found.model)}
+        return found
+
+    def _switch(self, found: Resolution, error: ProviderError, origin: str) -> None:
         before, why = self._try, error.sentence
         self._instead_of.append(f"{before.resolution.model}: {why}")
         self._recording.reply.drop_opaque()
         self._try = self._begin(found, before.number + 1)
         self._info = replace(self._info, model=str(found.model), instead_of=str(self._plan.resolution.model))
         self._publish(TurnSwitched(self._info, why))
-        self._tell(f"{why} {found.model} answers instead ({self._fallbacks.origin}).")
+        self._tell(f"{why} {found.model} answers instead ({origin}).")
 
     # The stream ---------------------------------------------------------------------------------------------
 
@@ -249,6 +272,8 @@ class Turn:
             except TooLongError as exc:
                 if reply.started or attempt == SHORTENINGS - 1:
                     raise
+                if tried.admitted is not None:
+                    await self._services.gate.release(tried.admitted)
                 shorter = _shorter(sent, exc)
                 again = material.fitted(shorter)
                 if len(again.messages) == len(sent.messages):
@@ -267,20 +292,28 @@ class Turn:
             plan.speaker.name,
             plan.conversation.id,
             self._info.id,
-            private=await privacy_of(self._services, plan),
+            private=partial(privacy_of, self._services, plan),
         )
-
-        async def may_go_on() -> None:
-            # It may have become private while a busy server was waited for.
-            self._services.gate.check(model.provider, model.model, private=await privacy_of(self._services, plan))
-
-        admitted = await self._services.gate.admit(errand, model, request)
+        # It may become private while a busy server is waited for.
+        may_go_on = partial(self._services.gate.may_leave, errand, model)
+        gate, tried = self._services.gate, self._try
+        admitted = tried.admitted = await gate.admit(errand, model, request, plan.may_cost_more)
+        for note in admitted.notes:
+            self._tell(note)
         events = stream_with_retries(
-            admitted.provider, admitted.request, policy, on_dropped=self._dropped, may_go_on=may_go_on
+            admitted.provider,
+            admitted.request,
+            policy,
+            on_dropped=self._dropped,
+            may_go_on=may_go_on,
+            one_of=admitted.one_of,
         )
         async with aclosing(closable(events)) as stream:
             async for event in stream:
                 yield event
+                if isinstance(event, Retrying) and event.status is None:
+                    # Nobody knows what the attempt before costs: what was set aside for it goes with its row.
+                    tried.admitted = await gate.again(tried.admitted, model)
 
     def _take(self, event: StreamEvent, message: Message) -> None:
         info, tried = self._info, self._try
@@ -374,6 +407,9 @@ class Turn:
         if not recorded:
             await recording.record(tried, message.id, ENDS[state], error)
         await recording.settle()
+        if recording.reserved:
+            for line in await self._services.gate.spending.warnings():
+                self._tell(line)
         ended = TurnEnded(self._info, stored, outcome, error)
         self._publish(ended)
         return ended

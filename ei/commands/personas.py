@@ -126,7 +126,7 @@ async def _list(call: Invocation) -> Reply:
     saved, chooser, now = session.services.conversations, session.services.chooser, session.services.now()
     talks = await session.on_main(saved.stats)
     if chooser.found is None:
-        await chooser.look()
+        await chooser.look(private=bool(await session.privacy()))
     rows: list[tuple[str, ...]] = []
     wrong: list[Item] = []
     data: list[object] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ei.commands.base import Invocation, Item, Line, Reply, Table
 from ei.errors import UsageError
+from ei.models.choosing import NOT_HERE
 
 if TYPE_CHECKING:
     from ei.providers.base import Connection
@@ -18,7 +19,8 @@ async def list_providers(call: Invocation) -> Reply:
     from ei.engine.circuits import down_now
 
     chooser = call.session.services.chooser
-    found = await chooser.look()
+    private = await call.session.privacy()
+    found = await chooser.look(private=bool(private))
     lines: list[Item] = [Line("Configured providers:")]
     data: list[object] = []
     endpoints = chooser.endpoints()
@@ -27,6 +29,8 @@ async def list_providers(call: Invocation) -> Reply:
     width = max(len(name) for name in endpoints)
     for name, endpoint in endpoints.items():
         ready, state = _state(chooser.connection(name), found)
+        if private and not chooser.is_own(name):
+            ready, state = False, f"{state.rstrip(')')}, {NOT_HERE})" if state.endswith(")") else f"{state} ({NOT_HERE})"
         text = f"  {name:<{width}}  {'✓' if ready else '✗'} {state}"
         if why := down.get(name, ""):
             lines.append(Line(f"{text}, {why}", "warn"))

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ei.engine.endpoints import ON_THIS_MACHINE
 from ei.engine.missing import replacing
+from ei.engine.own import everything
 from ei.engine.proving import proven_here
 from ei.engine.referring import references
 from ei.engine.services import Services, on_database
@@ -59,15 +60,18 @@ class SyncResult:
 
 
 def ready(services: Services) -> tuple[str, ...]:
-    """The providers that can be asked: with a key where one is needed. Raises ConfigError.
+    """The providers that can be asked: with a key where one is needed, and where everything is private those alone
+    that are the person's own. Raises ConfigError.
 
     What a profile reaches with a key of its own is in the list of the provider that it is like.
     """
     chooser = services.chooser
+    private = bool(everything(services.config.current()))
     return tuple(
         name
         for name, endpoint in chooser.endpoints().items()
-        if (not endpoint.profile or endpoint.like in ("", *ON_THIS_MACHINE))
+        if not (private and not chooser.is_own(name))
+        and (not endpoint.profile or endpoint.like in ("", *ON_THIS_MACHINE))
         and (endpoint.wire == "builtin" or (chooser.connection(name).ready and chooser.connection(name).base_url))
     )
 

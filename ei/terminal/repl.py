@@ -225,7 +225,7 @@ class Repl:
         await asyncio.sleep(0.05)
         if await self._theme.find_background(self.screen):
             self.screen.set_style(self._theme().prompt_styles())
-        found = await session.services.chooser.look()
+        found = await session.services.chooser.look(private=bool(await session.privacy()))
         self.view.look_at_model()
         await self.view.count()
         state = session.services.state

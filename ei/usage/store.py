@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any
 
@@ -82,6 +82,15 @@ class CallStore:
                 (*values, limit),
             ).fetchall()
         return tuple(_call(row) for row in rows)
+
+    def last_used(self, provider: str) -> Mapping[str, int]:
+        """When each model of a provider was asked last, by its name, in milliseconds since 1970."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT model, max(started_ms) FROM calls WHERE owner = ? AND provider = ? GROUP BY model",
+                (self._owner, provider),
+            ).fetchall()
+        return {str(model): int(moment) for model, moment in rows}
 
     def mark_chosen(self, group: str, message: str) -> None:
         """Notes which reply of a comparison was kept; the others of it were not."""

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import Layout
-from prompt_toolkit.layout.containers import ConditionalContainer, Container, HSplit, Window
-from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl, UIContent, UIControl
+from prompt_toolkit.layout.containers import HSplit, Window
+from prompt_toolkit.layout.controls import BufferControl
 
 from ei.commands.base import Choice, Chosen, Heading, Offer
 from ei.terminal.device import Device
 from ei.terminal.matcher import Matcher
 from ei.terminal.safe import safe
+from ei.terminal.still import Row, StillRows
 from ei.terminal.width import cell_width, clip, pad, wrap
 
 _LEAST_DETAIL = 6
@@ -29,6 +28,8 @@ _WIDEST = 16
 """Cells that a column has at most."""
 _GAP = 2
 _MARK = 3
+_FACTS = 2
+_KEYS = "class:picker.keys"
 _LOW = 14
 """Rows of a window below which only the list and what is typed are shown."""
 
@@ -72,7 +73,7 @@ def grid(width: int, labels: int, headings: Sequence[Heading], widths: Sequence[
     return Grid(label, tuple(columns))
 
 
-class Rows(UIControl):
+class Rows:
     """The rows of an offer, of which those that fit the window are drawn: that cost does not grow with the list."""
 
     def __init__(self, offer: Offer) -> None:
@@ -128,24 +129,23 @@ class Rows(UIControl):
         shown = (self.offer.headings[column.index].legend for column in self.grid(width).columns)
         return " · ".join(legend for legend in shown if legend)
 
-    def create_content(self, width: int, height: int) -> UIContent:
+    def draw(self, width: int, height: int) -> list[Row]:
+        """The rows that fit a window."""
         self.height = height
         self._scroll(height)
-        rows: list[StyleAndTextTuples] = []
+        rows: list[Row] = []
         group = None
         for position in range(self._top, len(self.found)):
             if len(rows) >= height:
                 break
             choice = self.offer.choices[self.found[position]]
             if self._grouped and choice.group and choice.group != group:
-                rows.append([("class:picker.group", clip(_one_line(choice.group), width))])
+                rows.append((("class:picker.group", clip(_one_line(choice.group), width)),))
                 group = choice.group
                 if len(rows) >= height:
                     break
             rows.append(self._row(choice, position == self.at, width))
-        if not rows:
-            rows.append([("class:picker.dimmed", "  nothing fits")])
-        return UIContent(get_line=lambda line: rows[line], line_count=len(rows), show_cursor=False)
+        return rows or [(("class:picker.dimmed", clip("  nothing fits", width)),)]
 
     def _scroll(self, height: int) -> None:
         self._top = min(self._top, self.at)
@@ -163,7 +163,7 @@ class Rows(UIControl):
             group = choice.group
         return rows
 
-    def _row(self, choice: Choice, here: bool, width: int) -> StyleAndTextTuples:
+    def _row(self, choice: Choice, here: bool, width: int) -> Row:
         """A row as wide as the window at most.
 
         A label that is too long for its place is written over the columns beside it: it says most, and is cut last.
@@ -175,7 +175,7 @@ class Rows(UIControl):
             base += " class:picker.selected"
         mark = "●" if choice.key == self.offer.current else " "
         label = clip(_one_line(choice.label), max(width - _MARK, 1))
-        row: StyleAndTextTuples = [(f"{base} class:picker.mark", f"{'❯' if here else ' '}{mark} "), (base, label)]
+        row = [(f"{base} class:picker.mark", f"{'❯' if here else ' '}{mark} "), (base, label)]
         at = _MARK + cell_width(label)
         beside = _one_line(choice.dimmed or ("" if choice.cells else choice.detail))
         if beside:
@@ -197,7 +197,7 @@ class Rows(UIControl):
             at += cell_width(text)
         if here:
             row.append((base, " " * (width - at)))
-        return row
+        return tuple(row)
 
 
 def _placed(cell: str, column: Column) -> str:
@@ -210,23 +210,21 @@ def _one_line(text: str) -> str:
     return text if text.isascii() and text.isprintable() else " ".join(safe(text).split())
 
 
-class _Texts(FormattedTextControl):
-    """Rows of text that are known only when the width is: wrapped at `apart`, at most so many rows."""
+def _wrapped(text: str, width: int, most: int) -> list[str]:
+    """At most so many rows of a text; what is left over is cut."""
+    rows = wrap(text, max(width, 1))
+    return rows if len(rows) <= most else [*rows[: most - 1], clip(" ".join(rows[most - 1 :]), width)]
 
-    def __init__(self, text: Callable[[int], str], style: str, most: int = 1) -> None:
-        super().__init__()
-        self._of_width = text
-        self._look = style
-        self._most = most
 
-    def preferred_height(self, width: int, *_: object, **__: object) -> int:
-        return min(len(wrap(self._of_width(width), max(width, 1))), self._most)
-
-    def create_content(self, width: int, height: int | None) -> UIContent:
-        rows = wrap(self._of_width(width), max(width, 1))
-        if len(rows) > self._most:
-            rows = [*rows[: self._most - 1], clip(" ".join(rows[self._most - 1 :]), width)]
-        return UIContent(get_line=lambda line: [(self._look, rows[line])], line_count=len(rows), show_cursor=False)
+def _packed(parts: Sequence[str], width: int) -> list[str]:
+    """The parts beside each other, in as many rows as that takes."""
+    rows: list[str] = []
+    for part in parts:
+        if rows and cell_width(rows[-1]) + 3 + cell_width(part) <= width:
+            rows[-1] += f" · {part}"
+        else:
+            rows.append(clip(part, width))
+    return rows
 
 
 def picker(device: Device, rows: Rows) -> Application[Chosen | None]:
@@ -239,43 +237,39 @@ def picker(device: Device, rows: Rows) -> Application[Chosen | None]:
         multiline=False, document=Document(offer.query), on_text_changed=lambda b: rows.narrow(b.text), name="picker"
     )
     title = _one_line(offer.title)
-    keys = " · ".join(
-        (
-            f"Enter {_one_line(offer.enter)}",
-            *(f"Ctrl-{way.letter.upper()} {_one_line(way.label)}" for way in offer.ways),
-            "Esc leaves",
-            "↑↓ PgUp PgDn move",
-        )
+    keys = (
+        f"Enter {_one_line(offer.enter)}",
+        *(f"Ctrl-{way.letter.upper()} {_one_line(way.label)}" for way in offer.ways),
+        "Esc leaves",
+        "↑↓ PgUp PgDn move",
     )
 
     def head(width: int) -> str:
         count = f"{len(rows.found):,} of {len(offer.choices):,}"
         return clip(f"{pad(title, min(cell_width(title), max(width - len(count) - 3, 0)))} · {count}", width)
 
-    def facts(width: int) -> str:
+    def below(width: int, height: int) -> list[Row]:
         chosen = rows.chosen()
-        return _one_line(offer.facts(chosen.key)) if chosen is not None and offer.facts is not None else ""
+        high = device.output.get_size().rows >= _LOW
+        first = [((_KEYS, clip(rows.head(width), width)),)] if high and offer.headings else []
+        last: list[Row] = []
+        legend = rows.legend(width)
+        if high and legend:
+            last.append(((_KEYS, clip(legend, width)),))
+        if high and offer.facts is not None:
+            said = _one_line(offer.facts(chosen.key)) if chosen is not None else ""
+            facts = _wrapped(said, width, _FACTS)
+            last += [(("class:picker.facts", fact),) for fact in [*facts, *[""] * _FACTS][:_FACTS]]
+        last += [((_KEYS, row),) for row in _packed(keys, width)]
+        room = max(height - len(first) - len(last), 1)
+        listed = rows.draw(width, room)
+        return [*first, *listed, *[()] * (room - len(listed)), *last]
 
-    def texts(of_width: Callable[[int], str], style: str, most: int = 1) -> Window:
-        return Window(_Texts(of_width, f"class:{style}", most), dont_extend_height=True)
-
-    def if_high(window: Window, *, unless: bool = False) -> Container:
-        return ConditionalContainer(window, Condition(lambda: device.output.get_size().rows >= _LOW))
-
-    above: list[Container] = [texts(head, "picker.title")]
-    below: list[Container] = []
-    if offer.headings:
-        below.append(if_high(texts(rows.legend, "picker.keys")))
-    if offer.facts is not None:
-        below.append(if_high(Window(_Texts(facts, "class:picker.facts", 2), height=2)))
     prompt = Window(
         BufferControl(search), height=1, get_line_prefix=lambda line, wrapped: [("class:picker.prompt", "search ❯ ")]
     )
-    headings = [if_high(texts(rows.head, "picker.keys"))] if offer.headings else []
-    layout = Layout(
-        HSplit([*above, prompt, *headings, Window(rows), *below, texts(lambda width: keys, "picker.keys", 2)]),
-        focused_element=search,
-    )
+    above = StillRows(lambda width, height: [(("class:picker.title", head(width)),)], most=lambda width: 1)
+    layout = Layout(HSplit([above, prompt, StillRows(below)]), focused_element=search)
     return device.page(layout, _bindings(rows))
 
 

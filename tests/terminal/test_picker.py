@@ -92,8 +92,7 @@ ROWS = [
 def drawn(width: int, height: int = 10) -> list[str]:
     """The rows as they are drawn, without blanks at their ends."""
     rows = Rows(Offer("title", ROWS, headings=HEADINGS))
-    content = rows.create_content(width, height)
-    lines = ["".join(part[1] for part in content.get_line(line)) for line in range(content.line_count)]
+    lines = ["".join(text for _, text in row) for row in rows.draw(width, height)]
     assert all(len(line) <= width for line in lines)
     return [rows.head(width), *(line.rstrip() for line in lines)]
 

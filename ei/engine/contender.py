@@ -20,7 +20,7 @@ from ei.engine.events import (
 from ei.engine.turn import Turn
 from ei.errors import EiError
 from ei.models.resolve import Resolution
-from ei.providers.estimate import estimate_tokens
+from ei.providers.estimate import USUAL, estimate_tokens
 
 ESTIMATED_CHARACTERS = 400
 """Tokens are counted in pieces of at least so many characters; each piece is rounded up."""
@@ -126,7 +126,7 @@ class Contender:
     def output_tokens(self) -> int | None:
         if self.ended is not None:
             return self.ended.outcome.usage.output_tokens
-        return self._tokens + estimate_tokens("".join(self._uncounted)) if self._began is not None else None
+        return self._tokens + self._estimate() if self._began is not None else None
 
     @property
     def cost(self) -> int | None:
@@ -174,5 +174,9 @@ class Contender:
         self._uncounted.append(text)
         self._uncounted_size += len(text)
         if self._uncounted_size >= ESTIMATED_CHARACTERS:
-            self._tokens += estimate_tokens("".join(self._uncounted))
+            self._tokens += self._estimate()
             self._uncounted, self._uncounted_size = [], 0
+
+    def _estimate(self) -> int:
+        """Tokens of what was not counted yet."""
+        return estimate_tokens("".join(self._uncounted), USUAL if self.turn is None else self.turn.density)

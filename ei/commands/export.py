@@ -15,6 +15,8 @@ COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:
     """The path as Markdown: a heading, then each message under its speaker's name."""
     lines = [f"# {conversation.name}", "", f"With {conversation.persona}, {_time(conversation.created_ms)}", ""]
+    if conversation.private or conversation.private_messages:
+        lines += ["Private: what is said here stays on this machine.", ""]
     for message in messages:
         who = message.author or ("you" if not message.to else f"you to {message.to}")
         model = f" · {message.model}" if message.model else ""
@@ -42,6 +44,7 @@ def as_data(
         "updated_ms": conversation.updated_ms,
         "message_count": conversation.messages,
         "model": conversation.last_model or None,
+        "private": conversation.private or conversation.private_messages > 0,
     }
     if messages is not None:
         out["messages"] = [
@@ -68,6 +71,7 @@ def message_data(message: Message) -> dict[str, object]:
         "status": message.state.value,
         "error": {"message": message.error, "hint": ""} if message.error else None,
         "created_ms": message.created_ms,
+        "private": message.private,
     }
 
 

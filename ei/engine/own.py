@@ -75,8 +75,6 @@ class Privacy:
 
 OPEN = Privacy()
 """Nothing keeps it here."""
-KEPT = Privacy(marked=True)
-"""It is kept here whatever it is asked for."""
 
 
 def everything(config: Config) -> Privacy:

@@ -16,7 +16,7 @@ SHORTEST = 12
 class Status:
     """What the toolbar says. here, today: what was spent, "" for nothing; why: the word for what chose the model.
 
-    pulls: what is being installed, in short.
+    pulls: what is being installed, in short. private: what is said goes to this machine and one's own hosts only.
     """
 
     persona: str
@@ -30,12 +30,13 @@ class Status:
     busy: tuple[str, ...] = ()
     incognito: bool = False
     pulls: str = ""
+    private: bool = False
 
 
-def spent(cost: int, unknown: int) -> str:
-    """Nano-dollars as the toolbar shows them, `?` for calls whose cost nobody knows, "" where nothing was spent."""
+def spent(cost: int, unknown: int, calls: int = 0) -> str:
+    """Nano-dollars as the toolbar shows them, `?` for calls whose cost nobody knows, "" where nothing was asked."""
     if not unknown:
-        return money(cost) if cost else ""
+        return money(cost) if cost or calls else ""
     return f"{money(cost)}+?" if cost else money(None)
 
 
@@ -65,6 +66,8 @@ def _parts(status: Status) -> Sequence[tuple[str, ...]]:
     out: list[tuple[str, ...]] = [("class:toolbar class:toolbar.persona", status.persona)]
     if status.incognito:
         out.append(("class:toolbar class:warn", "incognito: nothing is saved", "incognito"))
+    if status.private:
+        out.append(("class:toolbar class:accent", "private: stays here", "private"))
     if status.model:
         out.append((plain, *([f"{status.model} ({status.why})"] if status.why else []), status.model))
     out += [("class:toolbar class:accent", f"{name} ●{count}") for name, count in status.unread.items()]

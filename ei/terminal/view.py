@@ -71,6 +71,7 @@ class View:
         self._spent = (Spent(), Spent())
         self._limit: int | None = None
         self._model = ""
+        self._private = False
         self._instead: dict[str, tuple[str, str]] = {}
         self._looks = 0
         self._failures: set[str] = set()
@@ -139,12 +140,13 @@ class View:
             why,
             session.context_tokens,
             self._limit,
-            spent(here.cost, here.unknown),
-            spent(today.cost, today.unknown),
+            spent(here.cost, here.unknown, here.calls),
+            spent(today.cost, today.unknown, today.calls),
             session.unread,
             tuple(dict.fromkeys(running)),
             session.incognito,
             in_short(session.pulls.running),
+            self._private,
         )
         return draw_toolbar(status, width)
 
@@ -171,11 +173,15 @@ class View:
         self._looks += 1
         look = self._looks
         once = session.pending_once
+        private = self._private
         try:
+            private = bool(await session.privacy())
             # In a thread: a tier is looked up among thousands of models.
             peek = session.services.chooser.peek
             request = session.request if once is None else once
-            found = await session.in_thread(peek, session.persona, session.conversation, REASONING, request)
+            found = await session.in_thread(
+                peek, session.persona, session.conversation, REASONING, request, private=private
+            )
             why = found.rank.value if not found.path or found.reference.startswith("{") else found.reference
             seen = f"{found.model}\n{why if once is None else 'next reply'}"
         except EiError as exc:
@@ -184,7 +190,7 @@ class View:
         if seen.startswith(f"{asked}\n") and asked:
             seen = f"{answered}\nfallback"
         if look == self._looks:
-            self._model = seen
+            self._model, self._private = seen, private
             self._screen.refresh()
 
     async def count(self) -> None:
@@ -230,10 +236,10 @@ class View:
                 self._replies[turn.conversation].switched(turn)
                 self._instead[turn.conversation] = turn.instead_of, turn.model
                 self.look_at_model()
-            case TurnNotice(turn, text):
+            case TurnNotice(turn, text, quiet):
                 if self._is_front(turn.conversation):
-                    self._commit(self._replies[turn.conversation].notice(text))
-                else:
+                    self._commit(self._replies[turn.conversation].notice(text, quiet=quiet))
+                elif not quiet:
                     self.say(f"{turn.speaker}: {text}", "warn")
             case TurnEnded(turn, message, outcome, error):
                 live = self._replies.pop(turn.conversation)

@@ -11,6 +11,7 @@ from functools import partial
 from ei.conversations.store import ConversationStore
 from ei.conversations.values import Conversation, Message
 from ei.engine.context import Fitted, fit, note_for, system_prompt, to_messages, tokens_of
+from ei.engine.contexts import longest_context
 from ei.engine.parameters import NAMES, Limits, Parameter, Parameters, refused_by, taken, wished
 from ei.engine.pricing import context_of, like_model, registered, runs_here
 from ei.engine.services import Services, on_database
@@ -119,7 +120,8 @@ class Composer:
 
     async def _budget(self) -> int | None:
         """How many tokens of request the model takes, None where nobody knows: its context less room for a reply."""
-        seen = self.learned.get("context")
+        # What a server decides anew is asked anew: what it once refused may be allowed now.
+        seen = await longest_context(self.services, self.model) or self.learned.get("context")
         told = [size for size in (seen, self.window) if isinstance(size, int)]
         limit = min(told) if told else await asyncio.to_thread(context_of, self.services, self.model)
         if limit is None:

@@ -11,6 +11,7 @@ from ei.conversations.values import Conversation, Message
 from ei.engine import again
 from ei.engine.answering import Answering, Place, Running, after
 from ei.engine.composing import learned_about
+from ei.engine.contexts import loaded_context
 from ei.engine.events import (
     Elsewhere,
     Event,
@@ -308,6 +309,9 @@ class Session:
             return None
         provider, _, model = self.conversation.last_model.partition(":")
         last = ModelId(provider, model)
+        loaded = await loaded_context(self.services, last)
+        if loaded is not None:
+            return loaded
         seen = (await learned_about(self.services, last)).get("context")
         return seen if isinstance(seen, int) else await asyncio.to_thread(context_of, self.services, last)
 

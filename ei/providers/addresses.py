@@ -20,12 +20,14 @@ def normal_url(text: str, endpoint: Endpoint) -> str:
     """
     url = text.strip().strip("\"'").strip()
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url):
-        url = complete_host(url) if endpoint.name == "ollama" else f"http://{url}"
+        url = complete_host(url) if endpoint.wire == "ollama" else f"http://{url}"
     scheme, host, port, path = split(url)
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
     path = path.rstrip("/")
-    if not path and endpoint.local:
+    if endpoint.wire == "ollama":
+        path = path.removesuffix("/api")  # of the addresses in its documentation
+    if not path and (endpoint.local or endpoint.wire == "ollama"):
         path = "/v1"
     elif not path and endpoint.name == "azure":
         path = "/openai/v1"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ei.messages import ChatRequest, StreamEvent
 from ei.providers.keys import KeySource
 from ei.providers.redactor import unchanged
 
-Wire = Literal["openai", "anthropic", "builtin"]
+Wire = Literal["openai", "anthropic", "ollama", "builtin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Connection:
     key_problem: one sentence why there is no key although one was named (an unset reference), or "".
     own: whether its host is this machine or one that the person marked as own: never asked through a proxy.
     problem: one sentence why nothing can be sent at all (no address, switched off), or ""; problem_hint: what to do.
+    num_ctx: the longest context in tokens that a model may be loaded with, None where nobody said; keep_alive: how
+    long it stays loaded, as Ollama takes it, "" for as long as the server likes.
     hide: takes every key that is known in this run out of a text.
     """
 
@@ -71,6 +73,8 @@ class Connection:
     problem: str = ""
     problem_hint: str = ""
     own: bool = False
+    num_ctx: int | None = None
+    keep_alive: str = ""
     hide: Callable[[str], str] = field(default=unchanged, repr=False, compare=False)
 
     @property
@@ -124,3 +128,16 @@ class Provider(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A provider that decides how long a context its models have, and can say so."""
+
+    async def context_limit(self, model: str) -> int | None:
+        """The longest context in tokens, request and reply, that the model may be given. Raises ProviderError."""
+        ...
+
+    async def context_now(self, model: str) -> int | None:
+        """The context in tokens that it is loaded with, else the longest. Raises ProviderError."""
+        ...

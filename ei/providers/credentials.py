@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ei.errors import ConfigError
 from ei.providers.addresses import BadAddressError, normal_url
-from ei.providers.base import Connection, Endpoint
-from ei.providers.endpoints import ENDPOINTS, by_name
+from ei.providers.base import Connection, Endpoint, Wire
+from ei.providers.endpoints import ENDPOINTS, OLLAMA, by_name
 from ei.providers.keys import KeySource, KeyState, KnownKey, in_words, is_key_text
 from ei.providers.keys import clean_key as clean
+from ei.providers.ollama_settings import loading_of
 from ei.providers.redactor import unchanged
 from ei.settings.keys import reference_of
 
@@ -78,6 +79,7 @@ def connect(
         withheld = own.value is None and key.value is not None
         key = Key(problem=withheld_sentence(endpoint, key.source)) if withheld else own
     headers, header_problem = ({}, "") if address.folder else find_headers(endpoint, lookup, settings)
+    loading, loading_problem = loading_of(endpoint, settings)
     account, account_problem = ({}, "") if address.folder else account_headers(endpoint, settings)
     return Connection(
         endpoint,
@@ -86,7 +88,9 @@ def connect(
         key_source=key.source,
         key_problem=key.problem,
         headers={**endpoint.headers, **account, **headers},
-        problem=header_problem or account_problem,
+        problem=header_problem or account_problem or loading_problem,
+        num_ctx=loading.num_ctx,
+        keep_alive=loading.keep_alive,
         hide=hide,
     )
 
@@ -128,21 +132,26 @@ def custom_endpoints(
 # One provider of the person's own.
 
 
+WIRES: Mapping[str, Wire] = {"openai": "openai", "anthropic": "anthropic", "ollama": "ollama"}
+
+
 def custom_endpoint(name: str, settings: Mapping[str, object], where: str) -> Endpoint:
     wire = settings.get("wire") or "openai"
     base_url = settings.get("base_url")
-    if wire not in ("openai", "anthropic"):
-        raise ConfigError(f'{where}.wire: it must be "openai" or "anthropic".')
+    if str(wire) not in WIRES:
+        raise ConfigError(f'{where}.wire: it must be "openai", "anthropic" or "ollama".')
     if not isinstance(base_url, str) or not base_url.strip():
         raise ConfigError(f"{where}: it has no base_url.", 'Add one, such as "https://llm.example.org/v1".')
     endpoint = Endpoint(
         name=name,
         label=str(settings.get("label") or name),
-        wire="anthropic" if wire == "anthropic" else "openai",
+        wire=WIRES[str(wire)],
         base_url="",
         prefix="EI_" + name.upper().replace("-", "_"),
         needs_key=bool(settings.get("key")),
     )
+    if endpoint.wire == "ollama":
+        endpoint = replace(endpoint, catalogue=OLLAMA.catalogue, details=OLLAMA.details)
     try:
         return replace(endpoint, base_url=normal_url(base_url, endpoint))
     except BadAddressError as exc:

@@ -175,8 +175,8 @@ def no_such_model(call: Call, near: Collection[str], status: int | None = 404) -
     hint = "See what it has: /model --list"
     if shown:
         hint = f"Did you mean {' or '.join(shown)}?"
-    elif call.connection.endpoint.name == "ollama":
-        hint = f"Fetch it with: ollama pull {call.model}"
+    if call.connection.endpoint.wire == "ollama":
+        hint = f"{hint if shown else ''} To install it: /ollama pull {call.model}".strip()
     sentence = f'{call.name} has no model "{call.model}".'
     return UnknownModelError(sentence, hint, status=status, near=tuple(shown), **call.common)
 
@@ -312,6 +312,8 @@ def from_connection_failure(exc: BaseException, call: Call) -> ProviderError:
 
 
 def reach_hint(connection: Connection) -> str:
+    if connection.endpoint.wire == "ollama":
+        return f"Is Ollama running? Start it, or check {url_variable(connection.endpoint)}."
     if connection.endpoint.local:
         return "Is LM Studio or Ollama running?"
     if is_loopback(connection.base_url):

@@ -17,8 +17,9 @@ from ei.providers.base import Connection
 from ei.providers.failures import Answer, Call, cause, from_exception, not_ready, web_page
 from ei.providers.models_list import decode, new_client, request_headers, root_of
 from ei.providers.ollama_failures import ollama_error, ollama_line_error, pull_error
-from ei.providers.sse import LONGEST, TooMuchError
-from ei.providers.streaming import Response, count_of, mapping_of, text_of
+from ei.providers.opening import opened
+from ei.providers.sse import TooMuchError
+from ei.providers.streaming import Response, count_of, line_data, mapping_of, parsed, text_of
 
 if TYPE_CHECKING:
     import httpx
@@ -103,6 +104,7 @@ class OllamaApi:
         self.connection = connection
         self.root = root_of(connection.base_url)
         self._client: httpx.AsyncClient | None = None
+        self._opened: Connection | None = None
         self._lock = threading.Lock()
 
     async def __aenter__(self) -> Self:
@@ -149,7 +151,7 @@ class OllamaApi:
             try:
                 async with aclosing(lines_of(response)) as lines:
                     async for line in lines:
-                        data = mapping_of(decode(line))
+                        data = parsed(line, call)
                         if data.get("error"):
                             raise pull_error(data["error"], call)
                         done = done or data.get("status") == "success"
@@ -165,7 +167,7 @@ class OllamaApi:
             raise broken_pull(call)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
+        client, self._client, self._opened = self._client, None, None
         if client is not None:
             await client.aclose()
 
@@ -213,6 +215,8 @@ class OllamaApi:
         problem = not_ready(self.connection)
         if problem is not None:
             raise problem
+        if self._opened is None:
+            self._opened = await opened(self.connection)
         if self._client is None:
             await asyncio.to_thread(self.warm)
         client = self._client
@@ -221,7 +225,7 @@ class OllamaApi:
         request = client.build_request(
             method,
             self.root + path,
-            headers=request_headers(self.connection),
+            headers=request_headers(self._opened),
             json=body,
             extensions={"timeout": timeout},
         )
@@ -264,23 +268,13 @@ async def content_of(response: Response) -> bytes:
     return bytes(body)
 
 
-async def lines_of(response: Response) -> AsyncGenerator[bytes, None]:
+async def lines_of(response: Response) -> AsyncGenerator[str, None]:
     """The lines of NDJSON, blank ones left out."""
-    rest = b""
     chunks = response.aiter_bytes()
     try:
-        async for chunk in chunks:
-            if b"\n" not in chunk:
-                rest += chunk
-                if len(rest) > LONGEST:
-                    raise TooMuchError(f"a line of more than {LONGEST} bytes")
-                continue
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if line.strip():
-                    yield line
-        if rest.strip():
-            yield rest
+        async with aclosing(line_data(chunks)) as lines:
+            async for line in lines:
+                yield line
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()

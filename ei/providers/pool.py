@@ -79,6 +79,10 @@ def build(connection: Connection) -> Provider:
         from ei.providers.anthropic_messages import AnthropicMessages
 
         return AnthropicMessages(connection)
+    if connection.endpoint.wire == "ollama":
+        from ei.providers.ollama_chat import OllamaChat
+
+        return OllamaChat(connection)
     from ei.providers.openai_chat import OpenAIChat
 
     return OpenAIChat(connection)

@@ -75,7 +75,12 @@ def unknown_model(status: int, words: str, fields: Mapping[str, object], model: 
     return status in (400, 422) and fields.get("param") in (None, "", "model") and bool(_NO_MODEL.search(words))
 
 
-OUR_NAMES = {"stop_sequences": "stop", "output_config": "reasoning_effort"}
+OUR_NAMES = {
+    "stop_sequences": "stop",
+    "output_config": "reasoning_effort",
+    "num_predict": "max_tokens",
+    "think": "reasoning_effort",
+}
 _STRUCTURE = frozenset({"model", "messages", "stream", "system"})
 _SYSTEM_ROLE = re.compile(r"system (?:role|message|prompt)s? (?:is |are )?not (?:supported|allowed)", re.IGNORECASE)
 _SIGNATURE = re.compile(r"signature.{0,40}thinking|thinking.{0,40}signature", re.IGNORECASE)

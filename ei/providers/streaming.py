@@ -1,4 +1,4 @@
-"""What both adapters share: reading a response to its end, whatever it is, and telling failures as our errors."""
+"""What the adapters share: reading a response to its end, whatever it is, and telling failures as our errors."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ async def reply_events(
             kind = response.headers.get("content-type", "")
             if "html" in kind:
                 raise web_page(call, 200)
-            if "json" in kind:
+            if "json" in kind and "ndjson" not in kind:
                 for event in translate_body(await body_of(response), translator, call):
                     yield event
                 return
             chunks = response.aiter_bytes()
             if isinstance(chunks, AsyncGenerator):
                 stack.push_async_callback(chunks.aclose)
-            async with aclosing(stream_data(chunks)) as stream:
+            async with aclosing((line_data if "ndjson" in kind else stream_data)(chunks)) as stream:
                 async for data in stream:
                     for event in translator.feed(parsed(data, call)):
                         yield event
@@ -104,6 +104,20 @@ async def stream_data(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]
             yield object_of(event)
     for event in decoder.end():
         yield object_of(event)
+
+
+async def line_data(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+    """The lines of NDJSON, blank ones left out."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
+        for line in lines:
+            if line.strip():
+                yield line.decode("utf-8", "replace")
+        if len(rest) > LONGEST:
+            raise TooMuchError(f"a line of more than {LONGEST} bytes")
+    if rest.strip():
+        yield rest.decode("utf-8", "replace")
 
 
 def object_of(event: ServerEvent) -> str:

@@ -156,6 +156,14 @@ def _settings() -> Iterable[Setting]:
         "Hosts of your own beside this machine: what is private may go there, too. Names are never resolved.",
         example=["llm.home", "192.168.1.20", "10.8.0.0/16"],
     )
+    yield Setting(
+        "costs.ask_above",
+        0.25,
+        "number",
+        "A request that will probably cost more dollars than this is asked about first; null: never.",
+        low=0,
+        high=1_000_000,
+    )
     yield Setting("retry.attempts", 4, "count", "How often a busy provider is asked in all.", low=1, high=20)
     yield Setting(
         "retry.longest_wait", 60, "number", "The longest pause before a further try, in seconds.", low=0, high=3600
@@ -165,7 +173,9 @@ def _settings() -> Iterable[Setting]:
 def _of_a_provider() -> Iterable[Setting]:
     yield Setting("label", None, "text", "What it is called where providers are listed; its name unless told.")
     yield Setting("base_url", None, "text", "Where it answers, with /v1 where it has one.")
-    yield Setting("wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic"))
+    yield Setting(
+        "wire", None, "choice", "Which API it speaks; openai unless told.", choices=("openai", "anthropic", "ollama")
+    )
     yield Setting(
         "key",
         None,
@@ -180,6 +190,20 @@ def _of_a_provider() -> Iterable[Setting]:
     yield Setting("default_model", None, "text", "Its model that is offered where only the provider is named.")
     yield Setting("preferred_models", None, "names", "Its models that are shown and chosen before its others.")
     yield Setting("enabled", True, "flag", "Whether it may be used.")
+    yield Setting(
+        "num_ctx",
+        None,
+        "count",
+        "Ollama alone: the longest context in tokens that a model is loaded with; 32768 unless told.",
+        low=256,
+        high=100_000_000,
+    )
+    yield Setting(
+        "keep_alive",
+        None,
+        "text",
+        "Ollama alone: how long a model stays in memory after a reply, such as 30m or 24h; -1 for good.",
+    )
 
 
 def _of_a_profile() -> Iterable[Setting]:

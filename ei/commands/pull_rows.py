@@ -66,7 +66,7 @@ def time_text(seconds: float | None) -> str:
     """A duration as two words at most: 9 s, 1 min 28 s, 2 h 5 min; over four days are told as such."""
     if seconds is None:
         return ""
-    whole = round(seconds)
+    whole = max(round(seconds), 1)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -101,8 +101,8 @@ def end_line(pull: Pull) -> tuple[str, str]:
         case "failed" if pull.error is not None:
             return str(pull.error), "error"
         case _:
-            percent = pull.progress.percent
-            kept = f"at {percent} %; what came is kept. It goes on with" if percent else "before it began. Again:"
+            percent, came = pull.progress.percent, pull.progress.completed
+            kept = f"at {percent} %; what came is kept. It goes on with" if came else "before it began. Again:"
             return f"{pull.shown} stopped {kept} {again}", "warn"
 
 

@@ -145,8 +145,8 @@ class View:
             session.unread,
             tuple(dict.fromkeys(running)),
             session.incognito,
-            in_short(session.pulls.running),
-            self._private,
+            private=self._private,
+            pulls=in_short(session.pulls.running),
         )
         return draw_toolbar(status, width)
 

@@ -235,6 +235,7 @@ def _rows_of_person(session: Session, message: Message) -> list[tuple[str, str]]
 def _rows_of_any(session: Session, message: Message) -> list[tuple[str, str]]:
     rows = [("variant", f"{message.variant} of {message.variants}")] if message.variants > 1 else []
     rows.append(("state", message.state.value + (f": {message.error}" if message.error else "")))
+    rows += [("private", "stays on this machine")] * message.private
     age = session.services.now() - message.created_ms / 1000
     rows.append(
         ("when", f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(message.created_ms / 1000))}, {_ago(age)}")

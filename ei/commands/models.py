@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ei.commands.base import Command, Invocation, Item, Line, Reply, Table
 from ei.commands.parse import Options, options, reference_of, words_with_object
 from ei.commands.providers import list_models, list_providers, why_not
-from ei.errors import EiError, UsageError
-from ei.models.choosing import TierChoice
+from ei.errors import EiError, PrivateError, UsageError
+from ei.models.choosing import NOT_HERE, TierChoice
 from ei.models.expand import NothingFitsError
 from ei.models.interactions import REASONING
 from ei.models.reference import ModelId, parse, suspicion, written_form
@@ -79,6 +79,7 @@ async def set_model(call: Invocation, written: object, given: Options = NONE) ->
         warnings = list(_warnings(session, found.model, written))
         if not given.has("--once"):
             warnings += await _still_wins(session, written_form(value), found)
+        warnings += await _kept(session, found.model)
         lines += warnings
     data = {
         "persona": persona.name,
@@ -213,7 +214,8 @@ async def _show(call: Invocation) -> Reply:
     if found.instead_of is None:
         head = Line(f"Current model for {name}: {found.model}{_origin(found)}")
         path = [Line(line, "dim") for line in found.path]
-        return Reply((head, *path, *next_only, *_warnings(session, found.model)), data)
+        kept = await _kept(session, found.model)
+        return Reply((head, *path, *next_only, *_warnings(session, found.model), *kept), data)
     head = Line(f"Current model for {name}: {found.instead_of} (the default; nothing else is set)")
     return Reply((head, *_instead(session, found), *next_only, *_next_steps(call)), data)
 
@@ -233,6 +235,8 @@ def _instead(session: Session, found: Resolution) -> list[Line]:
     if found.instead_of is None:
         return []
     url = session.services.chooser.connection(found.instead_of.provider).base_url
+    if any(step.rank is Rank.GLOBAL and step.reason == NOT_HERE for step in found.steps):
+        return [Line(f"{url} is not on this machine, so {found.where} answers what is private: {found.model}", "warn")]
     return [Line(f"Nothing answers at {url}, so {found.where} answers instead: {found.model}", "warn")]
 
 
@@ -316,7 +320,7 @@ async def _why(session: Session) -> Reply:
         else [],
         "fallback": [written_form(each) for each in found.fallback],
     }
-    return Reply((head, table, *path, *contenders, *after), data)
+    return Reply((head, table, *path, *contenders, *after, *await _kept(session, found.model)), data)
 
 
 def losers(choice: TierChoice) -> list[Item]:
@@ -355,6 +359,15 @@ def _warnings(session: Session, model: ModelId, written: object = None) -> list[
     if problem := why_not(chooser.connection(model.provider)):
         out.append(Line(problem, "warn"))
     return out
+
+
+async def _kept(session: Session, model: ModelId) -> list[Line]:
+    """One line where the model must not be asked, because what is said here is private."""
+    try:
+        session.services.gate.check(model.provider, model.model, private=await session.privacy())
+    except PrivateError as exc:
+        return [Line(f"It does not answer now: {exc}", "warn")]
+    return []
 
 
 async def _still_wins(session: Session, reference: str, meant: Resolution) -> list[Line]:

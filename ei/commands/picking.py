@@ -16,6 +16,7 @@ from ei.commands.parse import Options
 from ei.commands.providers import why_not
 from ei.commands.words import tokens
 from ei.errors import EiError, NeedsAnswerError, StorageError, UsageError
+from ei.models.choosing import NOT_HERE, is_sent_on
 from ei.models.expand import World, expand
 from ei.models.interactions import REASONING
 from ei.models.values import TIERS, Model, Prices, Speed, dollars
@@ -45,6 +46,7 @@ HEADINGS = (
     Heading("data", spare=6),
 )
 NOWHERE = ""
+SENT_ON = "Private: its server sends on what it gets: see /private."
 
 
 async def pick(call: Invocation, given: Options = NONE, query: str = "") -> Reply:
@@ -62,7 +64,8 @@ async def pick(call: Invocation, given: Options = NONE, query: str = "") -> Repl
         now: Resolution | None = await session.resolution()
     except EiError:
         now = None  # what is written now cannot be read: one more reason to pick another
-    offer = await asyncio.to_thread(_undisturbed, partial(_offer, session, now, problems))
+    private = bool(await session.privacy())
+    offer = await asyncio.to_thread(_undisturbed, partial(_offer, session, now, problems, private))
     own = next((way for way in WAYS if given.has(f"--{way.name}")), None)
     ways = tuple(way for way in WAYS if way is not own and not (call.shell and way.name == ONCE))
     chosen = await call.ui.pick(
@@ -129,8 +132,11 @@ class Place:
     problem: str = ""
 
 
-def place_of(services: Services, name: str, down: str = "") -> Place:
-    """Where what is said to a provider goes. down: why it is asked last now, "". Raises ConfigError."""
+def place_of(services: Services, name: str, down: str = "", *, private: bool = False) -> Place:
+    """Where what is said to a provider goes. down: why it is asked last now, "". private: it must stay with the person.
+
+    Raises ConfigError.
+    """
     from ei.providers.addresses import BadAddressError, split
 
     chooser = services.chooser
@@ -146,10 +152,14 @@ def place_of(services: Services, name: str, down: str = "") -> Place:
     host = host_of(connection.base_url)
     if chooser.stays_here(name):
         data, goes = "local", "stays on this machine"
+    elif connection.own:
+        data, goes = host, f"stays on {host}, a host of your own"
     elif host and host == host_of(endpoint.base_url) and not endpoint.profile:
         data, goes = endpoint.label.split()[0], f"data goes to {host}"
     else:
         data, goes = host or "?", f"data goes to {host}" if host else ""
+    if private and not connection.own:
+        problem = f"{NOT_HERE[0].upper()}{NOT_HERE[1:]}: see /private."
     state = f"asked last now: {down}" if down else "cannot be asked now" if problem else ""
     group = " · ".join(part for part in (name, endpoint.label, goes, state) if part)
     return Place(group, data, goes, data == "local", problem)
@@ -158,8 +168,9 @@ def place_of(services: Services, name: str, down: str = "") -> Place:
 class _Rows:
     """Makes the rows of an offer; what many models share is put into words once."""
 
-    def __init__(self, places: Mapping[str, Place], speeds: Mapping[str, Speed]) -> None:
+    def __init__(self, places: Mapping[str, Place], speeds: Mapping[str, Speed], private: bool) -> None:
         self._places = places
+        self._private = private
         self._speeds = speeds
         self._can: dict[frozenset[str] | None, tuple[str, str]] = {}
         self._contexts: dict[int | None, str] = {}
@@ -184,7 +195,8 @@ class _Rows:
             place.data,
         )
         found_by = f"{model.label} {can[1]} {' '.join(model.aliases)}{'' if place.here else ' cloud'}"
-        return Choice(key or id, label or id, "", group or place.group, place.problem, cells, found_by)
+        problem = place.problem or (SENT_ON if self._private and is_sent_on(model.name) else "")
+        return Choice(key or id, label or id, "", group or place.group, problem, cells, found_by)
 
 
 def window(context: int | None) -> str:
@@ -222,10 +234,10 @@ def _undisturbed(make: Callable[[], T]) -> T:
             gc.enable()
 
 
-def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str]) -> Offer:
+def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str], private: bool = False) -> Offer:
     """All that can be picked: tiers and profiles, what was used lately, then each provider's models.
 
-    problems: why a provider gave no list just now.
+    problems: why a provider gave no list just now. private: what is said stays with the person.
     """
     from ei.usage.speed import speeds
 
@@ -233,15 +245,15 @@ def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str]
     chooser = services.chooser
     calls = services.calls.calls(limit=CALLS)
     speed = speeds(calls)
-    world = chooser.world(session.persona, REASONING)
+    world = chooser.world(session.persona, REASONING, private=private)
     market = world.market()
     endpoints = chooser.endpoints()
-    places = {name: place_of(services, name, market.standings[name].down) for name in endpoints}
+    places = {name: place_of(services, name, market.standings[name].down, private=private) for name in endpoints}
     known = {model.id: model for model in market.models if model.provider in endpoints}
     usable = [model for model in known.values() if model.chat and model.active and not model.disabled]
     order = {name: index for index, name in enumerate(endpoints)}
     usable.sort(key=lambda model: order[model.provider])
-    rows = _Rows(places, speed)
+    rows = _Rows(places, speed, private)
     out = list(_named(services, replace(world, market=lambda: market), known, rows))
     meant = {choice.key: choice.label.rpartition(" ")[2] for choice in out}
     lately = dict.fromkeys(f"{call.provider}:{call.model}" for call in calls if call.outcome == "complete")

@@ -30,7 +30,7 @@ async def list_providers(call: Invocation) -> Reply:
     for name, endpoint in endpoints.items():
         ready, state = _state(chooser.connection(name), found)
         if private and not chooser.is_own(name):
-            ready, state = False, f"{state.rstrip(')')}, {NOT_HERE})" if state.endswith(")") else f"{state} ({NOT_HERE})"
+            ready, state = False, f"{state.removesuffix(')')}, {NOT_HERE})" if "(" in state else f"{state} ({NOT_HERE})"
         text = f"  {name:<{width}}  {'✓' if ready else '✗'} {state}"
         if why := down.get(name, ""):
             lines.append(Line(f"{text}, {why}", "warn"))

@@ -60,9 +60,11 @@ def build(config: ConfigFile) -> Services:
     from ei.conversations.store import ConversationStore
     from ei.engine.choice import ModelChooser
     from ei.engine.circuits import down_now
+    from ei.engine.estimating import Estimating
     from ei.engine.gate import Gate
     from ei.engine.own import everything
     from ei.engine.services import Services
+    from ei.engine.spending import Rooms, Spending
     from ei.models.registry import RegistryStore
     from ei.personas.library import Library
     from ei.providers.endpoints import ENDPOINTS
@@ -72,6 +74,7 @@ def build(config: ConfigFile) -> Services:
     from ei.providers.redactor import Redactor
     from ei.storage.database import Database
     from ei.storage.state import StateStore
+    from ei.usage.budgets import BudgetStore
     from ei.usage.learned import LearnedStore
     from ei.usage.store import CallStore
 
@@ -83,10 +86,10 @@ def build(config: ConfigFile) -> Services:
     database = Database(paths.database)
     state = StateStore(database)
 
-    redactor = Redactor(lambda: _secrets(config))
+    redactor = Redactor(lambda: _keys(config))
     keys = Keys(paths.settings.parent, lambda name: config.last_good().variable(name), redactor, environment())
     registry = RegistryStore(database)
-    calls = CallStore(database)
+    calls, learned = CallStore(database), LearnedStore(database)
     chooser = ModelChooser(
         config,
         ENDPOINTS,
@@ -97,22 +100,26 @@ def build(config: ConfigFile) -> Services:
         keys,
     )
     providers = Providers(chooser.connection, _companion)
+    lease_owner, log = f"{os.getpid()}-{os.urandom(4).hex()}", _logger(config, redactor)
+    rooms = Rooms(chooser, registry)
+    dear = Estimating(rooms, learned, calls, config).dear
+    spending = Spending(BudgetStore(database, lease_owner), database, rooms, log, dear)
     return Services(
         config=config,
         library=library,
         database=database,
         conversations=ConversationStore(database),
         calls=calls,
-        learned=LearnedStore(database),
+        learned=learned,
         registry=registry,
         state=state,
         providers=providers,
         keys=keys,
-        gate=Gate(providers, chooser.is_own, lambda: everything(config.current())),
+        gate=Gate(providers, spending, chooser.is_own, lambda: everything(config.current())),
         chooser=chooser,
         now=time.time,
-        log=_logger(config, redactor),
-        lease_owner=f"{os.getpid()}-{os.urandom(4).hex()}",
+        log=log,
+        lease_owner=lease_owner,
     )
 
 
@@ -148,7 +155,7 @@ def write_log(text: str) -> Path:
     config = ConfigFile(environment(), Path.cwd())
     from ei.providers.redactor import Redactor
 
-    _logger(config, Redactor(lambda: _secrets(config)))(text)
+    _logger(config, Redactor(lambda: _keys(config)))(text)
     return config.paths.log
 
 
@@ -187,6 +194,28 @@ def _make_folder(path: Path) -> None:
         ) from exc
 
 
+def _keys(config: ConfigFile) -> list[str]:
+    """The keys of the environment that are meant for providers: by their variables' names, and by what refers to them
+    in settings."""
+    try:
+        current = config.current()
+    except EiError:
+        current = config.last_good()
+    referred = set(_REFERRED.findall(str(current.settings)))
+    variables = {**current.config_env, **current.folder_env, **current.environment}
+    held = (value for name, value in variables.items() if name in referred or name.endswith("_API_KEY"))
+    other = (
+        value
+        for env in (current.config_env, current.folder_env)
+        for name, value in env.items()
+        if name in referred or name.endswith("_API_KEY")
+    )
+    return [value for text in (*held, *other) if len(value := text.strip().strip("\"'").strip()) >= 8]
+
+
+_REFERRED = re.compile(r"(?:env:|'api_key_ref': ')([A-Za-z_][A-Za-z0-9_]*)")
+
+
 def _secrets(config: ConfigFile) -> list[str]:
     """What no log may hold: what the settings refer to or send as a header, and every variable
     whose name speaks of a key. A file of settings that is broken by now is still searched for references."""
@@ -216,7 +245,7 @@ def _logger(config: ConfigFile, redactor: Redactor) -> Callable[[str], None]:
     path = config.paths.log
 
     def log(text: str) -> None:
-        text = redactor.hide(text)
+        text = redactor.hide(text, _secrets(config))
         try:
             if path.exists() and path.stat().st_size > LOG_BYTES:
                 path.replace(path.with_suffix(".log.old"))

@@ -284,7 +284,7 @@ class _Printer:
                 self._write(self._sanitizer.finish())
                 if self._last and not self._last.endswith("\n"):
                     self._write("\n")
-            case TurnNotice(_, text) | TurnRetrying(_, text, _):
+            case TurnNotice(_, text, False) | TurnRetrying(_, text, _):
                 _note(text)
             case Told(text, style) if style != "dim":
                 _note(text)

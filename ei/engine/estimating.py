@@ -184,6 +184,22 @@ class Estimating:
         return round(median(lengths)) if lengths else USUAL_REPLY
 
 
+def estimating(services: Services) -> Estimating:
+    """What estimates with these services."""
+    return Estimating(services, services.learned, services.calls, services.config, services.now)
+
+
+def first_estimate(services: Services, conversation: str, model: ModelId, request: ChatRequest) -> Estimate | None:
+    """What a request will take that is the first of its conversation to a model; None for a further one, for what
+    costs nothing, and where it cannot be told. Call it from a thread."""
+    try:
+        if services.calls.asked(conversation, model.provider, model.model):
+            return None
+        return estimating(services).of(model, request)
+    except StorageError:
+        return None
+
+
 async def learn_density(services: Services, model: ModelId, messages: Iterable[ChatMessage], usage: Usage) -> None:
     """Learns how many tokens a model makes of a text, where its server counted what was sent."""
     counted = usage.input_tokens

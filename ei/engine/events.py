@@ -32,12 +32,13 @@ class TurnInfo:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a reply went: times in milliseconds, cost in nano-dollars, None where unknown."""
+    """How a reply went: times in milliseconds, cost in nano-dollars, None where unknown. here: on this machine."""
 
     usage: Usage
     cost: int | None
     first_token_ms: int | None
     total_ms: int
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,11 @@ class TurnTextWasReasoning:
 
 @dataclass(frozen=True, slots=True)
 class TurnNotice:
+    """One line about a reply. quiet: it says nothing that the person must know."""
+
     turn: TurnInfo
     text: str
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,18 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ei.conversations.values import Message, State
-from ei.engine.composing import DENSITY
 from ei.engine.context import Fitted
+from ei.engine.estimating import learn_density
 from ei.engine.events import Outcome
+from ei.engine.gate import Admitted
 from ei.engine.pricing import cost_of_call, runs_here
 from ei.engine.services import Services, on_database
 from ei.errors import (
+    BudgetError,
     DiskFullError,
     EiError,
     LeftAloneError,
+    NeedsAnswerError,
     PrivateError,
     ProviderError,
     StorageError,
@@ -38,13 +41,16 @@ from ei.messages import (
     Usage,
 )
 from ei.models.resolve import Resolution
-from ei.providers.estimate import USUAL, Density, density_from_data, density_to_data, estimate_tokens, observed
+from ei.providers.estimate import USUAL, Density, estimate_tokens
+from ei.usage.budget import FASTEST, most_tokens
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
 
 if TYPE_CHECKING:
     from ei.engine.turn import TurnPlan
 
+NEVER_SENT = (LeftAloneError, PrivateError, BudgetError, NeedsAnswerError)
+"""What ends a try before anything left."""
 SAVE_SECONDS = 0.7
 LEASE_MS = 15_000
 RENEW_SECONDS = 5.0
@@ -120,6 +126,7 @@ class Try:
     number: 0 for the model asked for, then 1, 2, … as it is for the fallbacks. attempt: from 1. began, first_token:
     by the monotonic clock; started_ms: since 1970. sent: what was sent; rejected: parameters that the model does not
     take. density: how many tokens the model makes of a text. measured: how it went, once it has ended.
+    admitted: the request that left.
     """
 
     resolution: Resolution
@@ -133,6 +140,12 @@ class Try:
     rejected: set[str] = field(default_factory=set)
     density: Density = USUAL
     measured: Outcome | None = None
+    admitted: Admitted | None = None
+
+    @property
+    def reservation(self) -> str:
+        """What is set aside for the attempt under way, "" for nothing."""
+        return self.admitted.reservation if self.admitted is not None else ""
 
     def again(self, seconds: float, now: float) -> None:
         """The next attempt begins in so many seconds. now: seconds since 1970."""
@@ -146,10 +159,12 @@ class Try:
 
 
 class Recording:
-    """Keeps one reply in its store and its calls in the ledger. reply: what came so far."""
+    """Keeps one reply in its store and its calls in the ledger. reply: what came so far. reserved: whether money was
+    set aside for any of its calls."""
 
     def __init__(self, services: Services, plan: TurnPlan) -> None:
         self.reply = Growing()
+        self.reserved = False
         self._services = services
         self._plan = plan
         self._costs: list[int | None] = []
@@ -207,9 +222,12 @@ class Recording:
             else:
                 cost = self._unanswered(tried, error)
             self._costs.append(cost)
-            self._learn_density(tried)
+            if tried.usage is not None and tried.sent is not None:
+                messages = tried.sent.messages
+                self.later(learn_density(self._services, tried.resolution.model, messages, tried.usage))
             first = tried.milliseconds(tried.first_token)
-            tried.measured = Outcome(usage, cost, first, tried.milliseconds(ended) or 0)
+            here = runs_here(self._services, tried.resolution.model.provider)
+            tried.measured = Outcome(usage, cost, first, tried.milliseconds(ended) or 0, here)
         return tried.measured
 
     def info(self, tried: Try, instead_of: Sequence[str]) -> ReplyInfo:
@@ -242,17 +260,18 @@ class Recording:
         cost = 0 if status is not None or runs_here(self._services, tried.resolution.model.provider) else None
         self._costs.append(cost)
         outcome = Outcome(Usage(), cost, None, tried.milliseconds(monotonic()) or 0)
-        self.later(self._write(self._call(tried, message, "failed", outcome, status, error)))
+        # Where it cost nothing the next attempt goes on with what was set aside.
+        reservation = tried.reservation if status is None else ""
+        self.later(self._write(self._call(tried, message, "failed", outcome, status, error), reservation))
 
     async def record(self, tried: Try, message: str, outcome: CallOutcome, error: EiError | None) -> None:
         """Writes the row of the attempt that has ended; one that was never made has none."""
         measured = await self.measure(tried, error)
-        if isinstance(error, LeftAloneError | PrivateError):
+        if isinstance(error, NEVER_SENT) and not tried.reservation:
             return
         status = error.status if isinstance(error, ProviderError) else None
-        await self._write(
-            self._call(tried, message, outcome, measured, status, type(error).__name__ if error else None)
-        )
+        call = self._call(tried, message, outcome, measured, status, type(error).__name__ if error else None)
+        await self._write(call, tried.reservation, self._came(outcome, measured))
 
     async def learn(self, model: str, name: str, value: object) -> None:
         """Remembers what was found out about a model; None is nothing."""
@@ -276,10 +295,19 @@ class Recording:
 
     # Inside -------------------------------------------------------------------------------------------------
 
-    async def _write(self, call: Call) -> None:
+    def _came(self, outcome: CallOutcome, measured: Outcome) -> int | None:
+        """No more tokens than these came of the reply; None where nobody can say (`ei.usage.budget.counted`)."""
+        if outcome == "failed" and not self.reply.started:
+            return None
+        shown = most_tokens([self.reply.text, self.reply.reasoning])
+        # What it thought without showing it took its time.
+        return shown if self.reply.reasoning else shown + FASTEST * measured.total_ms // 1000
+
+    async def _write(self, call: Call, reservation: str = "", came: int | None = None) -> None:
         """A ledger that cannot be written now must not lose the reply."""
+        self.reserved = self.reserved or bool(reservation)
         try:
-            await on_database(self._services.database, self._services.calls.record, call)
+            await on_database(self._services.database, self._services.calls.record, call, reservation, came)
         except DiskFullError:
             pass
         except StorageError as exc:
@@ -323,27 +351,6 @@ class Recording:
             error=error,
         )
 
-    def _learn_density(self, tried: Try) -> None:
-        """Learns how many tokens the model makes of a text, where its server counted what was sent."""
-        usage, sent = tried.usage, tried.sent
-        if usage is None or usage.estimated or not usage.input_tokens or sent is None:
-            return
-        model, count, messages = str(tried.resolution.model), usage.input_tokens, sent.messages
-
-        def mended(before: object) -> object:
-            known = density_from_data(before)
-            found = observed(known, messages, count)
-            return before if found is known else density_to_data(found)
-
-        self.later(self._change(model, DENSITY, mended))
-
-    async def _change(self, model: str, name: str, change: Callable[[object], object]) -> None:
-        services = self._services
-        try:
-            await on_database(services.database, services.learned.change, model, name, change)
-        except StorageError as exc:
-            services.log(f"not remembered: {exc}")
-
     def _counted(self, tried: Try) -> Usage:
         if tried.usage is not None:
             return tried.usage
@@ -355,7 +362,7 @@ class Recording:
     def _unanswered(self, tried: Try, error: EiError | None) -> int | None:
         """What a call cost before whose first token something happened: refused is not charged, given up may be."""
         refused = isinstance(error, ProviderError) and error.status is not None
-        unmade = isinstance(error, LeftAloneError | PrivateError)
+        unmade = isinstance(error, NEVER_SENT)
         unheard = unmade or (isinstance(error, UnreachableError) and not error.reached)
         return 0 if refused or unheard or runs_here(self._services, tried.resolution.model.provider) else None
 

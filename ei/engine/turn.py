@@ -16,6 +16,7 @@ from ei.conversations.values import Conversation, Message, State
 from ei.engine.circuits import circuit_now
 from ei.engine.composing import Composer, composer_for, retry_policy
 from ei.engine.context import Fitted
+from ei.engine.estimating import first_estimate
 from ei.engine.events import (
     Event,
     TurnEnded,
@@ -300,6 +301,7 @@ class Turn:
         admitted = tried.admitted = await gate.admit(errand, model, request, plan.may_cost_more)
         for note in admitted.notes:
             self._tell(note)
+        await self._tell_estimate(request)
         events = stream_with_retries(
             admitted.provider,
             admitted.request,
@@ -313,7 +315,8 @@ class Turn:
                 yield event
                 if isinstance(event, Retrying) and event.status is None:
                     # Nobody knows what the attempt before costs: what was set aside for it goes with its row.
-                    tried.admitted = await gate.again(tried.admitted, model)
+                    admitted, tried.admitted = tried.admitted or admitted, None
+                    tried.admitted = await gate.again(admitted, model)
 
     def _take(self, event: StreamEvent, message: Message) -> None:
         info, tried = self._info, self._try
@@ -377,6 +380,17 @@ class Turn:
             if remark.text not in self._told:
                 self._told.add(remark.text)
                 self._tell(remark.text)
+
+    async def _tell_estimate(self, request: ChatRequest) -> None:
+        """Says what the first request of the conversation to a paid model will probably cost."""
+        model, conversation = self._try.resolution.model, self._plan.conversation.id
+        once = f"estimate for {model}"
+        if once in self._told or self._plan.compared:
+            return
+        self._told.add(once)
+        found = await asyncio.to_thread(first_estimate, self._services, conversation, model, request)
+        if found is not None:
+            self._publish(TurnNotice(self._info, found.words, quiet=True))
 
     def _tell_left_out(self, sent: Fitted) -> None:
         if LEFT_OUT in self._told:

@@ -109,13 +109,18 @@ def variant_note(message: Message) -> str:
 
 def facts_of(turn: TurnInfo, message: Message, outcome: Outcome) -> list[str]:
     """Model, seconds, tokens, cost, and what became of a reply; an estimate is marked with ~."""
-    cost = ""
-    if outcome.cost is None:
-        cost = "$?" if outcome.usage.input_tokens is not None else ""
-    elif outcome.cost:
-        cost = money(outcome.cost)
     time = f"{outcome.total_ms / 1000:.1f} s"
-    return [safe(turn.model), time, used(outcome.usage), cost, state_note(message), variant_note(message)]
+    return [safe(turn.model), time, used(outcome.usage), price_of(outcome), state_note(message), variant_note(message)]
+
+
+def price_of(outcome: Outcome) -> str:
+    """What a reply cost: `$0.0014`, `~$0.0014` where tokens were counted here, `$?` where nobody knows, `free` where
+    it ran on this machine; "" where nothing was answered, which costs nothing."""
+    if not outcome.cost and outcome.usage.input_tokens is None and outcome.usage.output_tokens is None:
+        return ""
+    if outcome.here and not outcome.cost:
+        return "free"
+    return f"{'~' if outcome.usage.estimated and outcome.cost else ''}{money(outcome.cost)}"
 
 
 def joined(facts: Sequence[str], width: int) -> list[str]:
@@ -161,7 +166,7 @@ class LiveReply:
         self._began = now()
         self._thought: float | None = None
         self._next_try = 0.0
-        self._notices: list[str] = []
+        self._notices: list[tuple[str, bool]] = []
         self._stream: MarkdownStream | None = None
         self._named = False
         self._apart = False
@@ -223,12 +228,15 @@ class LiveReply:
         note = self._look().theme.paint("(what stands above was the model's reasoning, not its reply)", "reasoning")
         return self._set_apart([*rows, *self._beside([note, ""])])
 
-    def notice(self, text: str) -> list[str]:
-        """Something to be said of the reply: rows at once, or below its text once that has begun."""
+    def notice(self, text: str, *, quiet: bool = False) -> list[str]:
+        """Something to be said of the reply: rows at once, or below its text once that has begun.
+
+        quiet: dimmed, it need not be noticed.
+        """
         if self._text:
-            self._notices.append(text)
+            self._notices.append((text, quiet))
             return []
-        return self._set_apart(self._told(text)) if self._width else []
+        return self._set_apart(self._told(text, quiet)) if self._width else []
 
     def switched(self, turn: TurnInfo) -> None:
         """Another model is asked now."""
@@ -287,11 +295,11 @@ class LiveReply:
         return ["", *rows]
 
     def _held(self) -> list[str]:
-        return [row for text in self._notices for row in self._told(text)]
+        return [row for text, quiet in self._notices for row in self._told(text, quiet)]
 
-    def _told(self, text: str) -> list[str]:
+    def _told(self, text: str, quiet: bool) -> list[str]:
         look, indent = self._look(), " " * self._gutter
-        return [indent + look.theme.paint(row, "warn") for row in wrap(safe(text), self._room)]
+        return [indent + look.theme.paint(row, "meta" if quiet else "warn") for row in wrap(safe(text), self._room)]
 
     def _frame(self) -> str:
         return FRAMES[int(self._now() * 10) % len(FRAMES)]

@@ -92,6 +92,17 @@ class CallStore:
             ).fetchall()
         return {str(model): int(moment) for model, moment in rows}
 
+    def asked(self, conversation: str, provider: str, model: str) -> bool:
+        """Whether a conversation asked that model before."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(
+                    "SELECT 1 FROM calls WHERE conversation = ? AND provider = ? AND model = ? AND owner = ? LIMIT 1",
+                    (conversation, provider, model, self._owner),
+                ).fetchone()
+                is not None
+            )
+
     def mark_chosen(self, group: str, message: str) -> None:
         """Notes which reply of a comparison was kept; the others of it were not."""
         with self._database.transaction() as connection:

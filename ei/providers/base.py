@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from ei.messages import ChatRequest, StreamEvent
 from ei.providers.keys import KeySource
-from ei.providers.redactor import unchanged
+from ei.providers.redactor import Redactor
+
+DIRECT: Mapping[str, None] = {"http://": None, "https://": None, "all://": None}
+"""For an HTTP client: a host of one's own is never asked through a proxy of the environment, which is another host."""
 
 Wire = Literal["openai", "anthropic", "ollama", "builtin"]
 
@@ -61,7 +64,7 @@ class Connection:
     problem: one sentence why nothing can be sent at all (no address, switched off), or ""; problem_hint: what to do.
     num_ctx: the longest context in tokens that a model may be loaded with, None where nobody said; keep_alive: how
     long it stays loaded, as Ollama takes it, "" for as long as the server likes.
-    hide: takes every key that is known in this run out of a text.
+    redactor: knows every key of this run, and takes them out of texts.
     """
 
     endpoint: Endpoint
@@ -75,7 +78,7 @@ class Connection:
     own: bool = False
     num_ctx: int | None = None
     keep_alive: str = ""
-    hide: Callable[[str], str] = field(default=unchanged, repr=False, compare=False)
+    redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @property
     def name(self) -> str:

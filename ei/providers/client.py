@@ -11,10 +11,11 @@ from typing import Any, Generic, Protocol, TypeVar
 from ei.errors import RefusedKeyError, UnknownModelError
 from ei.messages import StreamEvent
 from ei.providers.addresses import is_loopback
-from ei.providers.base import Connection, ListedModel
+from ei.providers.base import DIRECT, Connection, ListedModel
 from ei.providers.failures import Call, no_such_model, not_ready
+from ei.providers.hiding import hidden
 from ei.providers.models_list import list_models, near_names
-from ei.providers.opening import open_now
+from ei.providers.opening import off_the_loop, open_now
 from ei.providers.streaming import Response, Translator, reply_events
 
 CONNECT_SECONDS = 10.0
@@ -64,14 +65,15 @@ class SdkProvider(Generic[Client]):
         import asyncio
 
         client = self._client
-        return client if client is not None else await asyncio.to_thread(self._make)
+        if client is None:
+            await self.opened()
+            client = await asyncio.to_thread(self._make)
+        return client
 
     async def opened(self) -> Connection:
         """The connection with its key at hand. Raises MissingKeyError."""
-        import asyncio
-
         opened = self._opened
-        return opened if opened is not None else await asyncio.to_thread(self._open)
+        return opened if opened is not None else await off_the_loop(self._open)
 
     def forget_key(self) -> None:
         """What was opened is opened anew for the next request; what still streams goes on."""
@@ -86,7 +88,10 @@ class SdkProvider(Generic[Client]):
     ) -> AsyncGenerator[StreamEvent, None]:
         """The events of one reply; a model that is not there is told with the names that may be meant."""
         try:
-            async with aclosing(reply_events(send, translator, call)) as events:
+            async with (
+                aclosing(reply_events(send, translator, call)) as sent,
+                aclosing(hidden(sent, self.connection)) as events,
+            ):
                 async for event in events:
                     yield event
         except RefusedKeyError:
@@ -147,5 +152,6 @@ def http_options(connection: Connection) -> dict[str, Any]:
         "timeout": Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         "follow_redirects": False,
         "trust_env": not here,  # this machine is never asked through a proxy
+        "mounts": DIRECT if connection.own else None,
         "verify": not plain,  # without TLS, reading the certificates is 40 ms for nothing
     }

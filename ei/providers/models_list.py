@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from ei.errors import BusyError, ProviderError, RefusedKeyError, UnreachableError
 from ei.providers.addresses import is_loopback
-from ei.providers.base import Connection, ListedModel
+from ei.providers.base import DIRECT, Connection, ListedModel
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, not_ready, web_page
+from ei.providers.hiding import forms_for
 from ei.providers.model_rows import read_page, with_details
 from ei.providers.opening import opened
+from ei.providers.redactor import hide_in
 
 if TYPE_CHECKING:
     import httpx
@@ -113,7 +116,10 @@ def new_client(connection: Connection) -> httpx.AsyncClient:
     here = is_loopback(connection.base_url)
     plain = here and connection.base_url.startswith("http://")
     timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
-    return httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=not here, verify=not plain)
+    mounts = DIRECT if connection.own else None
+    return httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, trust_env=not here, mounts=mounts, verify=not plain
+    )
 
 
 async def pages(client: httpx.AsyncClient, url: str, connection: Connection, call: Call) -> tuple[ListedModel, ...]:
@@ -186,7 +192,8 @@ async def get(
             body += chunk
             if len(body) > MOST_BYTES:
                 raise ProviderError(f"{call.name} sent a list of models that is too large to read.", **call.common)
-    value = await asyncio.to_thread(decode, body) if len(body) > LARGE_BYTES else decode(body)
+    work = partial(harmless, body, forms_for(connection))
+    value = await asyncio.to_thread(work) if len(body) > LARGE_BYTES else work()
     if response.status_code != 200:
         raise from_answer(Answer(response.status_code, dict(response.headers), value), call)
     if isinstance(value, str):
@@ -203,6 +210,12 @@ def decode(body: bytes | bytearray) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def harmless(body: bytes | bytearray, forms: tuple[str, ...]) -> object:
+    """The same without any key that the server gives back."""
+    value = decode(body)
+    return hide_in(value, forms) if any(form.encode("utf-8", "replace") in body for form in forms) else value
 
 
 def first_page(connection: Connection) -> str:

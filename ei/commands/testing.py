@@ -33,7 +33,7 @@ async def run_test(call: Invocation, words: Sequence[str]) -> Reply:
         if not await call.ui.confirm(question, _warnings(expected.cost)):
             return Reply.line(f"{model} is not tested.", "dim", None)
     with call.ui.progress(f"Testing {model}") as progress:
-        found = await examine(services, resolution, progress.update)
+        found = await examine(services, resolution, progress.update, call.session.may_cost_more)
     return Reply(_items(found), as_data(found))
 
 

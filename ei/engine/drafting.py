@@ -12,7 +12,7 @@ from ei.engine.oneshot import complete
 from ei.engine.privacy import is_private
 from ei.errors import ConfigError, EiError, FileSyntaxError
 from ei.models.interactions import PLANNING
-from ei.models.resolve import COMPANION
+from ei.models.resolve import COMPANION, Resolution
 from ei.personas.drafts import draft_text
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
             model,
             "The built-in companion cannot invent a persona: this is a plain draft of your idea.",
         )
+
+    def instead(found: Resolution) -> None:
+        nonlocal model
+        model = str(found.model)
+
     try:
         reply = await complete(
             session.services,
@@ -59,6 +64,8 @@ async def draft_persona(session: Session, name: str, idea: str, progress: Callab
             f"Name: {name}\nIdea: {idea}",
             progress=progress,
             people=(session.persona,),
+            ask=session.may_cost_more,
+            instead=instead,
         )
         return Draft(_written(name, idea, reply), model)
     except ConfigError as exc:

@@ -85,9 +85,7 @@ class Gate:
         self.check(provider, private=private)
         return self._providers.get(provider)
 
-    async def admit(
-        self, errand: Errand, model: ModelId, request: ChatRequest, ask: Ask | None = None
-    ) -> Admitted:
+    async def admit(self, errand: Errand, model: ModelId, request: ChatRequest, ask: Ask | None = None) -> Admitted:
         """Lets a request out, once what it may cost is set aside. ask: asks the person, None where nobody can be.
 
         Raises PrivateError, BudgetError, NeedsAnswerError, StorageError, and what building the client raises.
@@ -109,7 +107,7 @@ class Gate:
         self.check(model.provider, model.model, private=OPEN if errand.private is None else await errand.private())
 
     async def again(self, admitted: Admitted, model: ModelId) -> Admitted:
-        """Sets the same aside for one more attempt, since the one before may have cost something. Raises BudgetError."""
+        """Sets the same aside for one more attempt: the one before may have cost something. Raises BudgetError."""
         return replace(admitted, reservation=await self.spending.again(admitted.reservation, model))
 
     async def release(self, admitted: Admitted) -> None:

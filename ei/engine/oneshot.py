@@ -9,12 +9,14 @@ from functools import partial
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, notes_for, parameters_for, retry_policy
-from ei.engine.gate import Errand
+from ei.engine.gate import Admitted, Errand
 from ei.engine.parameters import wished
-from ei.engine.pricing import cost_of_call
+from ei.engine.pricing import cost_of_call, costs_nothing
 from ei.engine.privacy import is_private
+from ei.engine.recording import NEVER_SENT
 from ei.engine.services import Services, on_database
-from ei.errors import EiError, ProviderError, StorageError
+from ei.engine.spending import Ask
+from ei.errors import BudgetError, EiError, ProviderError, StorageError
 from ei.messages import (
     ChatMessage,
     ChatRequest,
@@ -33,6 +35,7 @@ from ei.models.resolve import Resolution
 from ei.personas.values import Persona
 from ei.providers.estimate import estimate_prompt, estimate_tokens
 from ei.providers.retry import stream_with_retries
+from ei.usage.budget import FASTEST, most_tokens
 from ei.usage.values import Call
 from ei.usage.values import Outcome as CallOutcome
 
@@ -59,12 +62,38 @@ async def complete(
     *,
     progress: Callable[[str], None] = lambda text: None,
     people: Sequence[Persona] = (),
+    ask: Ask | None = None,
+    instead: Callable[[Resolution], None] = lambda found: None,
 ) -> str:
     """Asks the resolved model once, with the interaction's parameters, and returns the text of its reply.
 
     progress: called with one line: how much came so far, or why it waits. people: the personas for whom it is asked:
-    where one is private, it stays on this machine. Raises ProviderError.
+    where one is private, it stays on this machine. ask: asks the person whether it may be sent over a budget; instead:
+    called with who answers in place of a model that a budget has no money for. Raises ProviderError, NeedsAnswerError.
     """
+    try:
+        return await _completed(services, resolution, interaction, system, text, progress, people, ask)
+    except BudgetError as exc:
+        if exc.switch is None or not people:
+            raise
+        found = await asyncio.to_thread(services.chooser.named, exc.switch, people[0], interaction)
+        if found.model == resolution.model:
+            raise
+        progress(f"{exc.sentence} {found.model} answers instead ({exc.budget}).")
+        instead(found)
+        return await _completed(services, found, interaction, system, text, progress, people, ask)
+
+
+async def _completed(
+    services: Services,
+    resolution: Resolution,
+    interaction: Interaction,
+    system: str,
+    text: str,
+    progress: Callable[[str], None],
+    people: Sequence[Persona],
+    ask: Ask | None,
+) -> str:
     learned = await learned_about(services, resolution.model)
     rejected = learned.get("rejects")
     wishes = wished(interaction_parameters(services, interaction), interaction.name, resolution.profile)
@@ -82,7 +111,7 @@ async def complete(
         extra=parameters.extra,
     )
     answered = await ask_once(
-        services, resolution, request, interaction.name, "draft", progress=progress, people=people
+        services, resolution, request, interaction.name, "draft", progress=progress, people=people, ask=ask
     )
     return answered.text
 
@@ -97,11 +126,12 @@ async def ask_once(
     progress: Callable[[str], None] = lambda text: None,
     needed: frozenset[str] = frozenset(),
     people: Sequence[Persona] = (),
+    ask: Ask | None = None,
 ) -> Answered:
     """Sends a request to the resolved model and records the call, however it ends.
 
-    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. people: as in `complete`.
-    Raises ProviderError.
+    interaction, triggered_by: for the record. needed: as in `stream_with_retries`. people, ask: as in `complete`.
+    Raises ProviderError, NeedsAnswerError.
     """
     model = resolution.model
     errand = Errand(interaction, triggered_by, private=partial(is_private, services, None, None, people))
@@ -115,10 +145,20 @@ async def ask_once(
     began, first, started_ms = monotonic(), None, int(services.now() * 1000)
     outcome: CallOutcome = "failed"
     error: EiError | None = None
+    admitted: Admitted | None = None
+    reserved = False
     try:
-        admitted = await services.gate.admit(errand, model, request)
+        admitted = await services.gate.admit(errand, model, request, ask)
+        reserved = bool(admitted.reservation)
+        for note in admitted.notes:
+            progress(note)
         async for event in stream_with_retries(
-            admitted.provider, admitted.request, retry_policy(services), needed=needed, may_go_on=may_go_on
+            admitted.provider,
+            admitted.request,
+            retry_policy(services),
+            needed=needed,
+            may_go_on=may_go_on,
+            one_of=admitted.one_of,
         ):
             match event:
                 case TextDelta(delta):
@@ -134,8 +174,16 @@ async def ask_once(
                     out.clear()
                 case ToolCalled(part):
                     calls.append(part)
-                case Retrying(sentence):
+                case Retrying(sentence, status=status):
                     progress(sentence)
+                    if status is None and admitted.reservation:
+                        # Nobody knows what the attempt before costs: what was set aside for it goes with a row.
+                        lost = Call(
+                            started_ms, interaction, model.provider, model.model, "failed", triggered_by=triggered_by
+                        )
+                        await _record(services, lost, admitted.reservation)
+                        before, admitted = admitted, None
+                        admitted = await services.gate.again(before, model)
                 case UsageReport(reported):
                     usage = reported
                 case _:
@@ -154,6 +202,8 @@ async def ask_once(
             usage = Usage(estimate_prompt(request.messages), output_tokens=written, estimated=True)
         if usage is not None:
             cost = await asyncio.to_thread(cost_of_call, services, resolution.model, usage)
+        elif costs_nothing(error):
+            cost = 0
         counted = usage or Usage()
         first_token_ms = None if first is None else round((first - began) * 1000)
         call = Call(
@@ -178,9 +228,22 @@ async def ask_once(
             status=error.status if isinstance(error, ProviderError) else None,
             error=type(error).__name__ if error else None,
         )
-        try:
-            await on_database(services.database, services.calls.record, call)
-        except StorageError as exc:
-            # A ledger that cannot be written now must not cost the person what was answered.
-            services.log(f"call not recorded: {exc}")
+        if admitted is not None or not isinstance(error, NEVER_SENT):
+            shown = most_tokens([*out, *thought, *(part.arguments for part in calls)])
+            # What it thought without showing it took its time.
+            came = shown if thought else shown + FASTEST * total_ms // 1000
+            heard = first is not None or error is None
+            held_back = admitted.reservation if admitted is not None else ""
+            await _record(services, call, held_back, came if heard else None)
+        if reserved:
+            for line in await services.gate.spending.warnings():
+                progress(line)
     return Answered("".join(out), "".join(thought), tuple(calls), counted, cost, first_token_ms, total_ms)
+
+
+async def _record(services: Services, call: Call, reservation: str = "", came: int | None = None) -> None:
+    """A ledger that cannot be written now must not cost the person what was answered."""
+    try:
+        await on_database(services.database, services.calls.record, call, reservation, came)
+    except StorageError as exc:
+        services.log(f"call not recorded: {exc}")

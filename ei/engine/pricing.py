@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from ei.engine.services import Services
-from ei.errors import EiError, StorageError
+from typing import TYPE_CHECKING, Protocol
+
+from ei.errors import EiError, ProviderError, StorageError, UnreachableError
 from ei.messages import Usage
 from ei.models.choosing import weight
 from ei.models.metadata import cost_of, known, known_context
 from ei.models.reference import ModelId
 from ei.models.values import Model, Prices
 
+if TYPE_CHECKING:
+    from ei.engine.choice import ModelChooser
+    from ei.models.registry import RegistryStore
 
-def cost_of_call(services: Services, model: ModelId, usage: Usage) -> int | None:
+
+class Priced(Protocol):
+    """Where prices come from; `Services` is one."""
+
+    @property
+    def chooser(self) -> ModelChooser: ...
+    @property
+    def registry(self) -> RegistryStore: ...
+
+
+def cost_of_call(services: Priced, model: ModelId, usage: Usage) -> int | None:
     """What a call cost in nano-dollars, None where nobody knows: as `cost_of`, with the registry's prices.
 
     Reads the database and may load the price list: call it from a thread.
@@ -20,7 +34,7 @@ def cost_of_call(services: Services, model: ModelId, usage: Usage) -> int | None
     return cost_of(like, usage, found.prices if found else None, here=runs_here(services, model.provider))
 
 
-def prices_of(services: Services, model: ModelId) -> Prices:
+def prices_of(services: Priced, model: ModelId) -> Prices:
     """What a model's tokens cost: the registry's prices, else the price list's; nothing on this machine.
 
     A price that the person gave counts everywhere. Reads the database and may load the price list: call it from a
@@ -42,7 +56,14 @@ def costs_more(asked: Prices, other: Prices) -> bool:
     return price is None or (price > 0 and (limit is None or price > limit))
 
 
-def runs_here(services: Services, provider: str) -> bool:
+def costs_nothing(error: EiError | None) -> bool:
+    """Whether an error shows that the request was not charged: refused, or heard by nobody."""
+    if isinstance(error, UnreachableError):
+        return not error.reached
+    return isinstance(error, ProviderError) and error.status is not None
+
+
+def runs_here(services: Priced, provider: str) -> bool:
     """Whether a provider's server is this machine; False where its address cannot be read."""
     try:
         return services.chooser.stays_here(provider)
@@ -50,13 +71,13 @@ def runs_here(services: Services, provider: str) -> bool:
         return False
 
 
-def context_of(services: Services, model: ModelId) -> int | None:
+def context_of(services: Priced, model: ModelId) -> int | None:
     """The context in tokens: what the registry has, else the price list. Call it from a thread."""
     found = registered(services, model)
     return found.context if found and found.context else known_context(like_model(services, model))
 
 
-def like_model(services: Services, model: ModelId) -> ModelId:
+def like_model(services: Priced, model: ModelId) -> ModelId:
     """The model whose prices and context hold for this one, see `ModelChooser.like`."""
     try:
         return services.chooser.like(model)
@@ -64,7 +85,7 @@ def like_model(services: Services, model: ModelId) -> ModelId:
         return model
 
 
-def registered(services: Services, model: ModelId) -> Model | None:
+def registered(services: Priced, model: ModelId) -> Model | None:
     """What the registry has of a model, else of the one that it is like. Call it from a thread.
 
     None where there is no row, or it cannot be read.

@@ -13,6 +13,7 @@ from ei.engine.oneshot import Answered, ask_once
 from ei.engine.pricing import cost_of_call
 from ei.engine.proving import remember
 from ei.engine.services import Services
+from ei.engine.spending import Ask
 from ei.errors import ProviderError, RejectedParameterError, StorageError, TooLongError
 from ei.messages import ChatMessage, ChatRequest, TextPart, ToolSpec, Usage
 from ei.models.interactions import REASONING
@@ -111,12 +112,15 @@ def estimate(services: Services, model: ModelId) -> Estimate:
 
 
 async def examine(
-    services: Services, resolution: Resolution, progress: Callable[[str], None] = lambda text: None
+    services: Services,
+    resolution: Resolution,
+    progress: Callable[[str], None] = lambda text: None,
+    ask: Ask | None = None,
 ) -> Findings:
     """Asks the resolved model three times and remembers what it can.
 
     A refusal of JSON or of tools is a finding. Raises ProviderError where not even a word comes; what fails later is
-    told in its probe. progress: called with one line.
+    told in its probe. progress: called with one line. ask: asks the person whether it may be sent over a budget.
     """
     model = resolution.model
     dropped = await _dropped(services, model)
@@ -131,7 +135,7 @@ async def examine(
             probes.append(Probe(asked, None, "not asked"))
             continue
         progress(TELLING[asked])
-        probes.append(await _probe(services, resolution, asked, dropped, progress))
+        probes.append(await _probe(services, resolution, asked, dropped, progress, ask))
     found = findings(model, probes)
     try:
         await remember(services, str(model), found.capabilities)
@@ -236,7 +240,12 @@ def findings(model: ModelId, probes: list[Probe]) -> Findings:
 
 
 async def _probe(
-    services: Services, resolution: Resolution, asked: Asked, dropped: frozenset[str], progress: Callable[[str], None]
+    services: Services,
+    resolution: Resolution,
+    asked: Asked,
+    dropped: frozenset[str],
+    progress: Callable[[str], None],
+    ask: Ask | None,
 ) -> Probe:
     request = request_for(asked, resolution.model.model, dropped)
     needed = frozenset({"tools"}) if asked == "tool" else frozenset()
@@ -244,7 +253,7 @@ async def _probe(
         request = replace(request, extra=resolution.profile.extra)
     try:
         answered = await ask_once(
-            services, resolution, request, REASONING.name, "test", progress=progress, needed=needed
+            services, resolution, request, REASONING.name, "test", progress=progress, needed=needed, ask=ask
         )
     except ProviderError as error:
         if asked == "word":

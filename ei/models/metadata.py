@@ -20,7 +20,7 @@ FREE_PROVIDERS = ("local", "ollama", "builtin")
 """Providers whose models no price list names: usually they run on the person's own machine."""
 
 # Our names of providers where the price list has others.
-_PRICE_NAMES = {"x": "x-ai"}
+PRICE_NAMES = {"x": "x-ai"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _in_price_list(model: ModelId) -> Known | None:
 
     from genai_prices.data_snapshot import get_snapshot
 
-    name = _PRICE_NAMES.get(model.provider, model.provider)
+    name = PRICE_NAMES.get(model.provider, model.provider)
     try:
         _, info = get_snapshot().find_provider_model(model.model, None, name, None)
     except LookupError:
@@ -197,7 +197,7 @@ def _by_price_list(model: ModelId, usage: Usage) -> int | None:
         output_reasoning_tokens=min(usage.reasoning_tokens or 0, usage.output_tokens),
     )
     try:
-        price = calc_price(counted, model_ref=model.model, provider_id=_PRICE_NAMES.get(model.provider, model.provider))
+        price = calc_price(counted, model_ref=model.model, provider_id=PRICE_NAMES.get(model.provider, model.provider))
     except (LookupError, ValueError):
         return None
     return int((price.total_price * NANO).to_integral_value()) if isinstance(price.total_price, Decimal) else None

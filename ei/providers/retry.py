@@ -41,12 +41,14 @@ async def stream_with_retries(
     rejected: frozenset[str] = frozenset(),
     needed: frozenset[str] = frozenset(),
     may_go_on: Callable[[], Awaitable[object]] | None = None,
+    one_of: frozenset[str] = frozenset(),
 ) -> AsyncIterator[StreamEvent]:
     """The provider's events, with Retrying before each wait and a Notice for a parameter that was dropped.
 
     rejected: what this model is known to reject, beside `request.dropped`. needed: what the request is for; its
-    rejection is raised. may_go_on: awaited before every attempt but the first; what it raises ends it. sleep: waits so
-    many seconds; cancelling the task ends it. random: from 0 to 1 (full jitter).
+    rejection is raised. may_go_on: awaited before every attempt but the first; what it raises ends it. one_of: names
+    of one thing; where none of them is taken, that is raised. sleep: waits so many seconds; cancelling the task ends
+    it. random: from 0 to 1 (full jitter).
     Raises ProviderError: at once what a retry cannot mend (TooLongError among it), else after the last attempt.
     """
     jitter = random or default_jitter()
@@ -73,6 +75,8 @@ async def stream_with_retries(
             request = replace(request, dropped=request.dropped | {parameter})
             if on_dropped is not None:
                 on_dropped(parameter)
+            if one_of and one_of <= request.dropped:
+                raise
             if is_lost(parameter, request):
                 yield Notice(f"{provider.name}:{request.model} does not take {parameter}; it is left out.", DROPPED)
             continue

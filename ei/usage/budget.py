@@ -209,6 +209,14 @@ def most_tokens(texts: Iterable[str]) -> int:
     return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
+def sum_text(nano_dollars: int) -> str:
+    """Money in a sentence: `$2.00`, `$0.0412`; never rounded to nothing."""
+    dollars = nano_dollars / 1_000_000_000
+    if dollars == 0 or dollars >= 0.1:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.4f}" if dollars >= 0.0001 else f"${dollars:.9f}".rstrip("0")
+
+
 def period_of(scope: Scope, now: float) -> Period:
     """The period of a budget in which a moment is (seconds since 1970), by the local calendar."""
     if scope == "conversation":

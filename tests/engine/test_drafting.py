@@ -69,7 +69,7 @@ async def test_a_call_that_failed_or_was_stopped_is_recorded_as_that(tmp_path: P
             with pytest.raises(asyncio.CancelledError):
                 await drafting
             stopped, refused = b.services.calls.calls()
-            assert (refused.outcome, refused.status, refused.input_tokens, refused.cost) == ("failed", 401, None, None)
+            assert (refused.outcome, refused.status, refused.input_tokens, refused.cost) == ("failed", 401, None, 0)
             assert (stopped.outcome, stopped.estimated, stopped.conversation) == ("cancelled", True, None)
 
 

@@ -65,8 +65,9 @@ def connection_to(
     settings = _settings(section, name)
     if endpoint.profile:
         profile = providing.profiles[endpoint.profile]
-        shared = {} if profile.base_url else _settings(section, profile.like)
-        settings = {key: shared[key] for key in ("base_url", "headers") if key in shared} | {"key": profile.key}
+        shared = _settings(section, profile.like)
+        names = ("num_ctx", "keep_alive", *(() if profile.base_url else ("base_url", "headers")))
+        settings = {key: shared[key] for key in names if key in shared} | {"key": profile.key}
     return connect(endpoint, config.variable, settings, config.folder_variable, stored, hide)
 
 

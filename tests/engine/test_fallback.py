@@ -19,6 +19,7 @@ from ei.errors import LeftAloneError, NeedsAnswerError
 from ei.models.values import Model
 from ei.usage.values import Call
 from tests.bench_session import NOBODY, Bench, bench, text_of
+from tests.ollama import OllamaServer
 from tests.wire import Cut, Hang, Status, StreamError, WireServer
 
 MINE = "local:tiny"
@@ -166,7 +167,7 @@ async def test_it_is_tried_again_before_another_is_asked(tmp_path: Path, busy: W
 async def test_fallbacks_are_asked_one_after_the_other_and_what_means_nothing_is_passed_over(
     tmp_path: Path, busy: WireServer, backup: WireServer
 ) -> None:
-    with WireServer() as second:
+    with OllamaServer() as second:
         second.always(Status(529))
         chain = ("profile:nowhere", "groq:big", "ollama:second", {"exact": MINE})
         async with talking(tmp_path, busy, backup, chain, more={"EI_OLLAMA_BASE_URL": second.url}) as b:

@@ -243,7 +243,7 @@ def test_a_provider_of_ones_own_may_speak_anthropics_format_and_need_no_key() ->
         ({"xai": {"base_url": "http://x"}}, "xai: this name already means x."),
         ({"lab": {}}, "lab: it has no base_url."),
         ({"lab": {"base_url": "file:///etc"}}, "lab.base_url: it must begin with http:// or https://."),
-        ({"lab": {"base_url": "http://x", "wire": "soap"}}, 'lab.wire: it must be "openai" or "anthropic".'),
+        ({"lab": {"base_url": "http://x", "wire": "soap"}}, 'lab.wire: it must be "openai", "anthropic" or "ollama".'),
     ],
 )
 def test_a_bad_provider_of_ones_own_is_refused(settings: dict[str, object], sentence: str) -> None:

@@ -83,7 +83,7 @@ def test_unknown_model() -> None:
         'google has no model "gemini/gemini-2.5-flash". Did you mean gemini-2.5-flash?'
     )
     assert str(no_such_model(Call(Connection(OLLAMA, OLLAMA.base_url), "qwen3:8b"), ())) == (
-        'ollama has no model "qwen3:8b". Fetch it with: ollama pull qwen3:8b'
+        'ollama has no model "qwen3:8b". To install it: /ollama pull qwen3:8b'
     )
 
 

@@ -13,6 +13,7 @@ from ei.commands import (
     personas,
     profiles,
     program,
+    provider,
     registry,
     stats,
 )
@@ -26,6 +27,7 @@ def all_commands() -> tuple[Command, ...]:
         personas.PROMPT,
         models.MODEL,
         registry.MODELS,
+        provider.PROVIDER,
         ollama.OLLAMA_COMMAND,
         parameters.SET,
         profiles.PROFILE,

@@ -23,7 +23,7 @@ _WIDE = 10_000
 
 
 class PlainUi:
-    """The Ui of ei.commands.base without questions. yes: what `--yes` says; quiet: show and progress say nothing.
+    """The Ui of ei.commands.base without questions; a secret is read from a pipe. yes: what `--yes` says; quiet: show and progress say nothing.
 
     out, err: where replies and progress go. theme: for an `out` that is a terminal. editor: what $VISUAL or $EDITOR
     says.
@@ -67,7 +67,13 @@ class PlainUi:
         raise _nobody(prompt)
 
     async def secret(self, prompt: str) -> str:
-        raise _nobody(prompt)
+        """A line of standard input. Raises NeedsAnswerError where nothing comes, or it would be seen."""
+        if sys.stdin is None or sys.stdin.isatty():
+            raise _nobody(prompt)
+        line = (await asyncio.to_thread(sys.stdin.readline)).strip()
+        if not line:
+            raise NeedsAnswerError(f"This needs an answer: {prompt}", "Send it on standard input, or use a terminal.")
+        return line
 
     async def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> str | None:
         raise _nobody(title)

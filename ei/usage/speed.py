@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
 
 from ei.models.values import Speed
 from ei.usage.values import Call, rate
@@ -28,5 +27,11 @@ def _speed(calls: list[Call]) -> Speed:
     rates = [one for one in found if one is not None]
     failed = sum(call.outcome == "failed" for call in calls)
     return Speed(
-        round(median(first)) if first else None, median(rates) if rates else None, failed / len(calls), len(calls)
+        round(_median(first)) if first else None, _median(rates) if rates else None, failed / len(calls), len(calls)
     )
+
+
+def _median(values: Sequence[float]) -> float:
+    # That of the standard library comes with fractions and decimals: 10 ms for whoever waits for a list.
+    ranked, half = sorted(values), len(values) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2

@@ -185,7 +185,8 @@ class Pulls:
                 if now - told >= FRAME_SECONDS:
                     told = now
                     self._changed(pull)
-                if disk.folder is not None and (progress.total > known or now - looked >= DISK_SECONDS):
+                due = progress.total > known or now - looked >= DISK_SECONDS
+                if disk.folder is not None and progress.missing and due:
                     looked, known = now, progress.total
                     missing = sum(each.progress.missing for each in self.running if each.state == "pulling")
                     question = await asyncio.to_thread(disk.question, pull, missing)

@@ -14,6 +14,7 @@ from ei.conversations.writing import Extra
 from ei.engine.again import idle, last_of
 from ei.engine.answering import after
 from ei.engine.contender import PRICED_AS, Contender
+from ei.engine.estimating import agree_to_all
 from ei.engine.events import TurnEnded
 from ei.engine.pricing import cost_of_call
 from ei.engine.privacy import stays
@@ -264,7 +265,8 @@ async def compare(
     """Has the last message of the person, or `text`, answered by the models that the references mean.
 
     Everything is checked before anything is kept or sent. shuffle: puts them in another order, where their names are
-    hidden. Raises UsageError, ConfigError, ProviderError, StorageError.
+    hidden. Raises UsageError, ConfigError, ProviderError, StorageError; CancelledError where the person does not want
+    it at the price, NeedsAnswerError where nobody could be asked about that.
     """
     if not FEWEST <= len(written) <= MOST:
         raise UsageError(
@@ -281,6 +283,8 @@ async def compare(
     if blind:
         shuffle(found)
     contenders = [Contender(one, chr(ord("A") + number), blind=blind) for number, one in enumerate(found)]
+    replied = await _reply_to(session, await session.here(), asked) if asked is not None else None
+    await agree_to_all(session, found, speaker, interaction_of(session.persona, speaker), text, replied)
     if asked is None:
         asked = await session.answering.keep(text)
     conversation = await session.db(session.store.get, asked.conversation)

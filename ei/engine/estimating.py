@@ -11,11 +11,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ei.config import ConfigFile
-from ei.engine.composing import DENSITY
+from ei.engine.composing import DENSITY, composer_for
 from ei.engine.pricing import Priced, cost_of_call, registered, runs_here
 from ei.engine.services import Services, on_database
 from ei.engine.spending import Dear
-from ei.errors import StorageError
+from ei.errors import CancelledError, NeedsAnswerError, StorageError
 from ei.messages import ChatMessage, ChatRequest, Usage
 from ei.models.reference import ModelId
 from ei.providers.estimate import density_from_data, density_to_data, estimate_prompt, observed
@@ -23,6 +23,11 @@ from ei.usage.learned import LearnedStore
 from ei.usage.store import CallStore
 
 if TYPE_CHECKING:
+    from ei.conversations.values import Message
+    from ei.engine.session import Session
+    from ei.models.interactions import Interaction
+    from ei.models.resolve import Resolution
+    from ei.personas.values import Persona
     from ei.usage.budget import Wish
 
 NANO = 1_000_000_000
@@ -127,19 +132,20 @@ class Estimating:
             (f"{found.words}.", f"You are asked above {short_money(limit)}: costs.ask_above in settings."),
         )
 
-    def dear_together(self, estimates: Sequence[Estimate | None]) -> Dear | None:
+    def dear_together(self, found: Sequence[Estimate | None]) -> Dear | None:
         """The same for several requests that are sent at once, by their sum."""
-        known = [one.cost for one in estimates if one is not None and one.cost is not None]
+        estimates = [one for one in found if one is not None]
+        known = [one.cost for one in estimates if one.cost is not None]
         limit = self.limit
         if limit is None or sum(known) <= limit:
             return None
-        unknown = sum(one is not None and one.cost is None for one in estimates)
-        most = [one.most for one in estimates if one is not None and one.most is not None]
+        unknown = sum(one.cost is None for one in estimates)
+        most = [one.most for one in estimates if one.most is not None]
         line = f"About {short_money(sum(known))} together"
         line += f", at most {short_money(sum(most))}" if len(most) == len(known) and not unknown else ""
         line += f"; what {unknown} of them cost is not known" if unknown else ""
         return Dear(
-            f"May these {len(estimates)} models answer for about {short_money(sum(known))}?",
+            f"May {len(estimates)} paid models answer for about {short_money(sum(known))}?",
             (f"{line}.", f"You are asked above {short_money(limit)}: costs.ask_above in settings."),
         )
 
@@ -198,6 +204,52 @@ def first_estimate(services: Services, conversation: str, model: ModelId, reques
         return estimating(services).of(model, request)
     except StorageError:
         return None
+
+
+async def agree_to_all(
+    session: Session,
+    resolutions: Sequence[Resolution],
+    speaker: Persona,
+    interaction: Interaction,
+    text: str,
+    before: Message | None,
+) -> None:
+    """Asks once whether the next message may be answered by several models, where they cost much together.
+
+    text: of the message, "" where it is kept already; before: its reply on the current path. Raises CancelledError
+    where the person does not want it, NeedsAnswerError where nobody can be asked.
+    """
+    services, conversation = session.services, session.conversation
+    about = estimating(services)
+    paid = [found for found in resolutions if not runs_here(services, found.model.provider)]
+    if about.limit is None or not paid:
+        return
+    estimates = []
+    for found in paid:
+        composer = await composer_for(
+            services,
+            session.store,
+            session.persona,
+            speaker,
+            interaction,
+            found,
+            conversation,
+            session.parameters_now(speaker.name),
+        )
+        material = await composer.material(
+            conversation.id if conversation is not None else None, before.id if before is not None else None, text
+        )
+        sent = material.fitted(material.budget).messages
+        parameters = composer.parameters
+        request = ChatRequest(found.model.model, sent, parameters.sent, extra=parameters.extra)
+        estimates.append(await asyncio.to_thread(about.of, found.model, request))
+    dear = about.dear_together(estimates)
+    if dear is None:
+        return
+    if session.may_cost_more is None:
+        raise NeedsAnswerError(dear.question, "Nobody can be asked here: add --yes to agree.")
+    if not await session.may_cost_more(dear.question, dear.details):
+        raise CancelledError("Nothing was asked.")
 
 
 async def learn_density(services: Services, model: ModelId, messages: Iterable[ChatMessage], usage: Usage) -> None:

@@ -74,7 +74,7 @@ class ModelChooser:
         if self._keys is None:
             found = connection_to(providing, name, config)
         else:
-            found = connection_to(providing, name, config, self._keys, self._keys.redactor.hide)
+            found = connection_to(providing, name, config, self._keys, self._keys.redactor)
         own = self._stays(found) or (not is_loopback(found.base_url) and self._is_marked(found.base_url))
         return replace(found, own=True) if own else found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ei.config import Config
@@ -12,7 +12,7 @@ from ei.models.reference import ProviderNames
 from ei.providers.addresses import BadAddressError, is_loopback, join, normal_url, split
 from ei.providers.base import Connection, Endpoint
 from ei.providers.credentials import Stored, connect, custom_endpoints, is_own_key, key_variable, url_variable
-from ei.providers.redactor import unchanged
+from ei.providers.redactor import Redactor
 
 AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 ON_THIS_MACHINE = ("local", "ollama")
@@ -54,7 +54,7 @@ def connection_to(
     name: str,
     config: Config,
     stored: Stored | None = None,
-    hide: Callable[[str], str] = unchanged,
+    redactor: Redactor | None = None,
 ) -> Connection:
     """The provider's address and key as configured now.
 
@@ -68,7 +68,7 @@ def connection_to(
         shared = _settings(section, profile.like)
         names = ("num_ctx", "keep_alive", *(() if profile.base_url else ("base_url", "headers")))
         settings = {key: shared[key] for key in names if key in shared} | {"key": profile.key}
-    return connect(endpoint, config.variable, settings, config.folder_variable, stored, hide)
+    return connect(endpoint, config.variable, settings, config.folder_variable, stored, redactor)
 
 
 def profile_endpoint(profile: Profile, endpoints: Mapping[str, Endpoint]) -> Endpoint:

@@ -18,7 +18,7 @@ from ei.providers.endpoints import ENDPOINTS, OLLAMA, by_name
 from ei.providers.keys import KeySource, KeyState, KnownKey, in_words, is_key_text
 from ei.providers.keys import clean_key as clean
 from ei.providers.ollama_settings import loading_of
-from ei.providers.redactor import unchanged
+from ei.providers.redactor import Redactor
 from ei.settings.keys import reference_of
 
 if TYPE_CHECKING:
@@ -53,17 +53,19 @@ def connect(
     settings: Mapping[str, object] = NO_SETTINGS,
     folder_lookup: Lookup | None = None,
     stored: Stored | None = None,
-    hide: Callable[[str], str] = unchanged,
+    redactor: Redactor | None = None,
 ) -> Connection:
     """The endpoint as this person configured it.
 
     lookup: a variable by its name, None where unset. settings: this provider's mapping in settings.jsonc
     (label, base_url, wire, key, headers, organization, project, enabled). folder_lookup: variables of the working
     directory's `.env` alone, so that a key there is found although the environment has one, too; default, those of
-    lookup that come from there. stored: where keys are that no variable holds; None where only variables are known. hide: as in Connection.
-    No key is opened here. What is wrong is told in the Connection's problem fields, never raised.
+    lookup that come from there. stored: where keys are that no variable holds; None where only variables are known.
+    redactor: as in Connection. No key is opened here. What is wrong is told in the Connection's problem fields, never
+    raised.
     """
-    connection = Connection(endpoint, endpoint.base_url, hide=hide)
+    redactor = redactor or Redactor()
+    connection = Connection(endpoint, endpoint.base_url, redactor=redactor)
     if endpoint.wire == "builtin":
         return connection
     if settings.get("enabled") is False:
@@ -91,7 +93,7 @@ def connect(
         problem=header_problem or account_problem or loading_problem,
         num_ctx=loading.num_ctx,
         keep_alive=loading.keep_alive,
-        hide=hide,
+        redactor=redactor,
     )
 
 

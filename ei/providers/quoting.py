@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ei.providers.base import Connection
 from ei.providers.keys import KnownKey
-from ei.providers.redactor import forms_of, hide
+from ei.providers.redactor import hide
 
 LONGEST_QUOTE = 200
 
@@ -72,8 +72,8 @@ def clean(text: str, connection: Connection, longest: int = LONGEST_QUOTE) -> st
     secrets = [*connection.headers.values()]
     if isinstance(connection.key, KnownKey):
         secrets.append(connection.key.text)
-    forms = {form for secret in secrets for form in (secret, *forms_of(secret)) if len(form) >= 4}
-    text = hide(connection.hide(text), forms)
+    text = connection.redactor.hide(text, secrets)
+    text = hide(text, sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True))
     text = re.sub(r"\b(?:sk|gsk|xai|AIza)[-_A-Za-z0-9*.]{12,}", "[key]", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

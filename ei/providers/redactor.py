@@ -17,18 +17,13 @@ def no_secrets() -> Iterable[str]:
     return ()
 
 
-def unchanged(text: str) -> str:
-    """For where nothing is known that must be hidden."""
-    return text
-
-
 class Redactor:
-    """Holds what it hides, in memory only. known: the secrets of the environment and of settings, as they are now."""
+    """Holds what it hides, in memory only. known: the keys of the environment and of settings, as they are now."""
 
     def __init__(self, known: Callable[[], Iterable[str]] = no_secrets) -> None:
         self._known = known
         self._learned: set[str] = set()
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._made: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def learn(self, secret: str) -> None:
@@ -36,36 +31,78 @@ class Redactor:
         with self._lock:
             self._learned.add(secret)
 
-    def hide(self, text: str) -> str:
-        """The text with `[key]` in place of every secret, however a server may have written it down."""
+    def forms(self, also: Iterable[str] = ()) -> tuple[str, ...]:
+        """Every way in which a secret may stand in a text, the longest first. also: further secrets."""
+        known = [*self._known(), *also]
         with self._lock:
-            secrets = {*self._learned, *self._known()}
-            forms = {form for secret in secrets for form in self._forms_of(secret)}
-        return hide(text, forms)
+            forms = {form for secret in {*self._learned, *known} for form in self._forms_of(secret)}
+        return tuple(sorted(forms, key=len, reverse=True))
+
+    def hide(self, text: str, also: Iterable[str] = ()) -> str:
+        """The text with `[key]` in place of every secret, however it is written down there."""
+        return hide(text, self.forms(also))
 
     def hide_in(self, value: object) -> object:
         """A JSON-ready value with its texts as `hide` gives them."""
-        if isinstance(value, str):
-            return self.hide(value)
-        if isinstance(value, dict):
-            return {self.hide(name) if isinstance(name, str) else name: self.hide_in(v) for name, v in value.items()}
-        return [self.hide_in(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return hide_in(value, self.forms())
 
     def _forms_of(self, secret: str) -> tuple[str, ...]:
-        if secret not in self._forms:
-            self._forms[secret] = forms_of(secret)
-        return self._forms[secret]
+        if secret not in self._made:
+            self._made[secret] = forms_of(secret)
+        return self._made[secret]
 
     def __repr__(self) -> str:
         return "Redactor()"
 
 
+class PieceFilter:
+    """Takes secrets out of a text that comes in pieces: what may be the beginning of one is held back.
+
+    forms: the longest first.
+    """
+
+    def __init__(self, forms: tuple[str, ...]) -> None:
+        self._forms = forms
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What is known to be harmless by now."""
+        text = hide(self._held + piece, self._forms)
+        keep = beginning_at_the_end(text, self._forms)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def end(self) -> str:
+        """What was held back, once nothing more comes."""
+        held, self._held = self._held, ""
+        return held
+
+
 def hide(text: str, forms: Iterable[str]) -> str:
-    """The text with `[key]` in place of each of the forms, the longest first."""
-    for form in sorted(forms, key=len, reverse=True):
+    """The text with `[key]` in place of each of the forms, which come the longest first."""
+    for form in forms:
         if form in text:
             text = text.replace(form, HIDDEN)
     return text
+
+
+def hide_in(value: object, forms: tuple[str, ...]) -> object:
+    """The same for every text of a JSON-ready value."""
+    if isinstance(value, str):
+        return hide(value, forms)
+    if isinstance(value, dict):
+        return {hide_in(name, forms): hide_in(inner, forms) for name, inner in value.items()}
+    return [hide_in(inner, forms) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def beginning_at_the_end(text: str, forms: Iterable[str]) -> int:
+    """How many characters at the end of the text may be the beginning of one of the forms."""
+    forms = tuple(forms)
+    longest, first = max(map(len, forms), default=0), {form[0] for form in forms}
+    for start in range(max(0, len(text) - longest + 1), len(text)):
+        if text[start] in first and any(form.startswith(text[start:]) for form in forms):
+            return len(text) - start
+    return 0
 
 
 def forms_of(secret: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from ei.engine.endpoints import foreign_key
 from ei.errors import ConfigError
 from ei.models.reference import ModelId
 from tests.bench_session import variables
+from tests.providers.helpers import revealed
 
 
 def chooser(home: Path, *profiles: Mapping[str, object], folder: str | None = None, **more: str) -> ModelChooser:
@@ -89,7 +90,7 @@ def test_a_host_that_is_not_this_machine_counts_as_cloud(tmp_path: Path) -> None
 def test_a_profile_sends_the_key_that_it_names_and_no_other(tmp_path: Path) -> None:
     found = chooser(tmp_path, AZURE, WORK_KEY="work", EI_AZURE_API_KEY="azure", AZURE_OPENAI_API_KEY="azure")
     connection = found.connection("profile-x")
-    assert (connection.key, connection.key_source, connection.ready) == ("work", "WORK_KEY", True)
+    assert (revealed(connection), connection.key_source, connection.ready) == ("work", "WORK_KEY", True)
 
 
 def test_without_its_key_a_profile_is_not_ready_and_says_which_variable(tmp_path: Path) -> None:
@@ -98,14 +99,14 @@ def test_without_its_key_a_profile_is_not_ready_and_says_which_variable(tmp_path
     assert found.connection("profile-x").key_problem == (
         "llm_profiles.x.api_key_ref in settings.jsonc names WORK_KEY, which is not set."
     )
-    assert (found.connection("profile-y").key, found.connection("profile-y").ready) == (None, False)
+    assert (revealed(found.connection("profile-y")), found.connection("profile-y").ready) == (None, False)
 
 
 def test_a_key_of_ones_own_goes_to_the_providers_address_as_it_is_configured(tmp_path: Path) -> None:
     row = {"id": "x", "model": "openai:gpt-x", "api_key_ref": "MINE"}
     found = chooser(tmp_path, row, MINE="mine", EI_OPENAI_API_KEY="usual", EI_OPENAI_BASE_URL="http://127.0.0.1:5/v1")
     connection = found.connection("profile-x")
-    assert (connection.base_url, connection.key) == ("http://127.0.0.1:5/v1", "mine")
+    assert (connection.base_url, revealed(connection)) == ("http://127.0.0.1:5/v1", "mine")
     assert found.like(ModelId("profile-x", "gpt-x")) == ModelId("openai", "gpt-x")
     assert found.like(ModelId("openai", "gpt-x")) == ModelId("openai", "gpt-x")
 
@@ -115,16 +116,16 @@ def test_a_profile_that_names_the_key_in_use_anyway_has_no_provider_of_its_own(t
     assert "profile-x" not in chooser(tmp_path, row, OPENAI_API_KEY="k").endpoints()
     assert "profile-x" not in chooser(tmp_path, row).endpoints()
     both = chooser(tmp_path, row, OPENAI_API_KEY="k", EI_OPENAI_API_KEY="other")
-    assert both.connection("profile-x").key == "k"
+    assert revealed(both.connection("profile-x")) == "k"
 
 
 @pytest.mark.parametrize("variable", ["EI_PROFILE_X_BASE_URL", "EI_OPENAI_BASE_URL"])
 def test_an_address_of_the_working_directory_gets_no_key_from_elsewhere(tmp_path: Path, variable: str) -> None:
     row = {"id": "x", "model": "openai:gpt-x", "api_key_ref": "MINE"}
     found = chooser(tmp_path, row, folder=f"{variable}=https://evil.example/v1", MINE="mine").connection("profile-x")
-    assert (found.base_url, found.key, found.ready) == ("https://evil.example/v1", None, False)
+    assert (found.base_url, revealed(found), found.ready) == ("https://evil.example/v1", None, False)
     own = chooser(tmp_path, row, folder=f"{variable}=https://a.example/v1\nMINE=theirs", MINE="mine")
-    assert own.connection("profile-x").key == "theirs"
+    assert revealed(own.connection("profile-x")) == "theirs"
 
 
 def test_a_bad_address_is_an_error_that_names_its_place(tmp_path: Path) -> None:

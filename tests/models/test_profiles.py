@@ -12,11 +12,11 @@ NAMES = ProviderNames(
     ("local", "ollama", "openai", "google", "anthropic", "groq", "mistral", "azure"),
     {"gemini": "google", "claude": "anthropic"},
 )
-OWN = {("openai", "OPENAI_API_KEY"), ("anthropic", "EI_ANTHROPIC_API_KEY")}
+OWN = {("openai", "env:OPENAI_API_KEY"), ("anthropic", "env:EI_ANTHROPIC_API_KEY")}
 
 
-def own_key(provider: str, variable: str) -> bool:
-    return (provider, variable) in OWN
+def own_key(provider: str, reference: str) -> bool:
+    return (provider, reference) in OWN
 
 
 def one(**row: object) -> Profile:

@@ -29,10 +29,21 @@ from ei.messages import (
 from ei.providers.anthropic_messages import AnthropicMessages
 from ei.providers.base import Connection, Endpoint
 from ei.providers.endpoints import ANTHROPIC, LOCAL
+from ei.providers.keys import KnownKey
 from ei.providers.openai_chat import OpenAIChat
 from tests.wire import WireServer
 
 KEY = "sk-the-secret-key-0123456789"
+
+
+def given(key: str | None) -> KnownKey | None:
+    """A key as a variable gives it."""
+    return None if key is None else KnownKey(key)
+
+
+def revealed(connection: Connection) -> str | None:
+    """The key of a connection."""
+    return None if connection.key is None else connection.key.reveal()
 
 
 def says(role: Role, text: str) -> ChatMessage:
@@ -45,12 +56,12 @@ def asks(text: str = "Hi", model: str = "tiny", **parameters: object) -> ChatReq
 
 
 def openai_at(server: WireServer, endpoint: Endpoint = LOCAL, key: str | None = KEY) -> OpenAIChat:
-    return OpenAIChat(Connection(endpoint, server.url, key=key, key_source=f"{endpoint.prefix}_API_KEY"))
+    return OpenAIChat(Connection(endpoint, server.url, key=given(key), key_source=f"{endpoint.prefix}_API_KEY"))
 
 
 def anthropic_at(server: WireServer, endpoint: Endpoint = ANTHROPIC, key: str | None = KEY) -> AnthropicMessages:
     source = f"{endpoint.prefix}_API_KEY"
-    return AnthropicMessages(Connection(endpoint, server.anthropic_url, key=key, key_source=source))
+    return AnthropicMessages(Connection(endpoint, server.anthropic_url, key=given(key), key_source=source))
 
 
 @dataclass(slots=True)

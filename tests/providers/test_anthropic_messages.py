@@ -12,7 +12,7 @@ from ei.providers.anthropic_messages import AnthropicMessages, FromWire, takes_s
 from ei.providers.base import Connection
 from ei.providers.endpoints import ANTHROPIC
 from ei.providers.failures import Call
-from tests.providers.helpers import KEY, Heard, anthropic_at, asks, heard, says
+from tests.providers.helpers import KEY, Heard, anthropic_at, asks, given, heard, says
 from tests.wire import Answer, Cut, Status, StreamError, WireServer
 
 
@@ -310,7 +310,7 @@ async def test_nothing_of_the_sdks_own_variables_is_sent(server: WireServer, mon
 
 async def test_a_server_without_keys_gets_a_harmless_one() -> None:
     with WireServer() as server:
-        provider = AnthropicMessages(Connection(ANTHROPIC, server.anthropic_url, key="none"))
+        provider = AnthropicMessages(Connection(ANTHROPIC, server.anthropic_url, key=given("none")))
         await heard(provider.stream(asks()))
         await provider.close()
         assert server.last.key == "none"

@@ -9,43 +9,43 @@ from ei.providers.addresses import is_loopback
 from ei.providers.base import Endpoint
 from ei.providers.credentials import connect, custom_endpoints
 from ei.providers.endpoints import ANTHROPIC, AZURE, BUILTIN, GOOGLE, LOCAL, OLLAMA, OPENAI, X
-from tests.providers.helpers import variables
+from tests.providers.helpers import revealed, variables
 
 
 def test_nothing_set_gives_the_address_of_the_table_and_no_key() -> None:
     connection = connect(OPENAI, variables({}))
-    assert (connection.base_url, connection.key, connection.ready) == ("https://api.openai.com/v1", None, False)
+    assert (connection.base_url, revealed(connection), connection.ready) == ("https://api.openai.com/v1", None, False)
 
 
 def test_our_own_variable_wins_over_the_customary_one() -> None:
     both = variables({"EI_OPENAI_API_KEY": "ours", "OPENAI_API_KEY": "theirs"})
-    assert connect(OPENAI, both).key == "ours"
-    assert connect(OPENAI, variables({"OPENAI_API_KEY": "theirs"})).key == "theirs"
+    assert revealed(connect(OPENAI, both)) == "ours"
+    assert revealed(connect(OPENAI, variables({"OPENAI_API_KEY": "theirs"}))) == "theirs"
 
 
 def test_the_customary_variables_are_looked_at_in_order() -> None:
     both = variables({"GOOGLE_API_KEY": "second", "GEMINI_API_KEY": "first"})
-    assert connect(GOOGLE, both).key == "first"
+    assert revealed(connect(GOOGLE, both)) == "first"
 
 
 def test_x_and_local_have_prefixes_of_their_own() -> None:
-    assert connect(X, variables({"EI_XAI_API_KEY": "k", "EI_XAI_BASE_URL": "https://p.example/v1"})).key == "k"
+    assert revealed(connect(X, variables({"EI_XAI_API_KEY": "k", "EI_XAI_BASE_URL": "https://p.example/v1"}))) == "k"
     local = connect(LOCAL, variables({"EI_LLM_BASE_URL": "http://10.0.0.5:8080/v1/"}))
     assert (local.base_url, local.ready) == ("http://10.0.0.5:8080/v1", True)
 
 
 def test_a_local_server_uses_a_key_where_one_is_set() -> None:
-    assert connect(LOCAL, variables({"EI_LLM_API_KEY": "k"})).key == "k"
+    assert revealed(connect(LOCAL, variables({"EI_LLM_API_KEY": "k"}))) == "k"
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
     lookup = variables({"EI_OPENAI_API_KEY": '  "" ', "OPENAI_API_KEY": "theirs", "EI_OPENAI_BASE_URL": " "})
     connection = connect(OPENAI, lookup)
-    assert (connection.key, connection.base_url) == ("theirs", "https://api.openai.com/v1")
+    assert (revealed(connection), connection.base_url) == ("theirs", "https://api.openai.com/v1")
 
 
 def test_white_space_and_quotes_around_a_key_are_stripped() -> None:
-    assert connect(OPENAI, variables({"OPENAI_API_KEY": " 'sk-1'\n"})).key == "sk-1"
+    assert revealed(connect(OPENAI, variables({"OPENAI_API_KEY": " 'sk-1'\n"}))) == "sk-1"
 
 
 def test_a_key_with_letters_that_no_key_has_is_told_and_not_repeated() -> None:
@@ -72,7 +72,7 @@ def test_no_key_shows_in_the_repr_of_a_connection() -> None:
 def test_an_address_out_of_a_folder_gets_no_key_from_elsewhere() -> None:
     lookup = variables({"OPENAI_API_KEY": "sk-mine"}, {"EI_OPENAI_BASE_URL": "https://evil.example/v1"})
     connection = connect(OPENAI, lookup, {"headers": {"X-Token": "hush"}})
-    assert (connection.base_url, connection.key, connection.headers) == ("https://evil.example/v1", None, {})
+    assert (connection.base_url, revealed(connection), connection.headers) == ("https://evil.example/v1", None, {})
     assert connection.key_problem == (
         "The address of openai comes from .env in this folder, so a key from elsewhere (OPENAI_API_KEY) "
         "is not sent to it; set EI_OPENAI_API_KEY in that same file."
@@ -90,38 +90,38 @@ def test_an_address_out_of_a_folder_gets_no_key_by_reference_from_elsewhere() ->
 def test_an_address_out_of_a_folder_gets_no_key_from_the_config_folder() -> None:
     lookup = variables({}, {"EI_LLM_BASE_URL": "http://evil.example/v1"}, {"EI_LLM_API_KEY": "sk-mine"})
     connection = connect(LOCAL, lookup)
-    assert (connection.key, connection.ready) == (None, True)
+    assert (revealed(connection), connection.ready) == (None, True)
 
 
 def test_an_address_and_a_key_out_of_one_folder_belong_together() -> None:
     folder = {"EI_OPENAI_BASE_URL": "https://team.example/v1", "EI_OPENAI_API_KEY": "team"}
-    assert connect(OPENAI, variables({}, folder)).key == "team"
+    assert revealed(connect(OPENAI, variables({}, folder))) == "team"
 
 
 def test_a_key_of_that_folder_is_found_although_the_environment_has_one() -> None:
     folder = {"EI_OPENAI_BASE_URL": "https://team.example/v1", "EI_OPENAI_API_KEY": "team"}
     mine = variables({"EI_OPENAI_API_KEY": "sk-mine"}, folder)
     assert connect(OPENAI, mine).key is None
-    assert connect(OPENAI, mine, folder_lookup=variables({}, folder)).key == "team"
+    assert revealed(connect(OPENAI, mine, folder_lookup=variables({}, folder))) == "team"
 
 
 def test_an_address_out_of_the_environment_may_use_a_key_of_the_folder() -> None:
     lookup = variables({"EI_OPENAI_BASE_URL": "https://team.example/v1"}, {"EI_OPENAI_API_KEY": "team"})
-    assert connect(OPENAI, lookup).key == "team"
+    assert revealed(connect(OPENAI, lookup)) == "team"
 
 
 def test_settings_give_address_key_reference_and_headers() -> None:
     settings = {"base_url": "https://proxy.example/v1", "key": "env:TEAM", "headers": {"X-Team": "writers"}}
     connection = connect(OPENAI, variables({"TEAM": "k"}), settings)
     assert connection.base_url == "https://proxy.example/v1"
-    assert (connection.key, connection.key_source) == ("k", "TEAM")
+    assert (revealed(connection), connection.key_source) == ("k", "TEAM")
     assert connection.headers == {"X-Team": "writers"}
 
 
 def test_a_variable_wins_over_settings() -> None:
     lookup = variables({"EI_OPENAI_BASE_URL": "https://b.example/v1", "OPENAI_API_KEY": "env", "T": "set"})
     connection = connect(OPENAI, lookup, {"base_url": "https://a.example", "key": "env:T"})
-    assert (connection.base_url, connection.key) == ("https://b.example/v1", "env")
+    assert (connection.base_url, revealed(connection)) == ("https://b.example/v1", "env")
 
 
 def test_a_literal_key_in_settings_is_refused_and_not_repeated() -> None:

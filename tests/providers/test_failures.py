@@ -33,10 +33,10 @@ from ei.providers.endpoints import GOOGLE, LOCAL, OLLAMA, OPENAI
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, missing_key, no_such_model
 from ei.providers.openai_chat import OpenAIChat
 from ei.providers.quoting import clean
-from tests.providers.helpers import KEY, asks, heard, openai_at
+from tests.providers.helpers import KEY, asks, given, heard, openai_at
 from tests.wire import Status, WireServer
 
-CONNECTION = Connection(OPENAI, OPENAI.base_url, key=KEY, key_source="EI_OPENAI_API_KEY")
+CONNECTION = Connection(OPENAI, OPENAI.base_url, key=given(KEY), key_source="EI_OPENAI_API_KEY")
 SENT = ("model", "messages", "stream", "temperature", "max_completion_tokens", "stream_options")
 CALL = Call(CONNECTION, "gpt-x", SENT)
 
@@ -78,7 +78,7 @@ def test_a_server_that_asks_for_a_key_where_none_was_sent() -> None:
 
 
 def test_unknown_model() -> None:
-    call = Call(Connection(GOOGLE, GOOGLE.base_url, key=KEY), "gemini/gemini-2.5-flash")
+    call = Call(Connection(GOOGLE, GOOGLE.base_url, key=given(KEY)), "gemini/gemini-2.5-flash")
     assert str(no_such_model(call, ("gemini-2.5-flash",))) == (
         'google has no model "gemini/gemini-2.5-flash". Did you mean gemini-2.5-flash?'
     )
@@ -357,7 +357,7 @@ def test_a_timeout_amid_a_reply_cuts_it_off() -> None:
 
 
 async def asked(url: str, endpoint: Endpoint = OPENAI) -> ProviderError:
-    provider = OpenAIChat(Connection(endpoint, url, key=KEY))
+    provider = OpenAIChat(Connection(endpoint, url, key=given(KEY)))
     reply = await heard(provider.stream(asks()))
     await provider.close()
     assert reply.error is not None
@@ -454,7 +454,7 @@ async def test_no_key_reaches_an_error_its_cause_or_a_traceback(
 
 
 def test_headers_and_things_that_look_like_keys_are_taken_out() -> None:
-    connection = Connection(OPENAI, OPENAI.base_url, key="short-key", headers={"X-Token": "hush-hush"})
+    connection = Connection(OPENAI, OPENAI.base_url, key=given("short-key"), headers={"X-Token": "hush-hush"})
     text = "short-key and hush-hush and sk-proj-abcdef0123456789 and AIzaSyA0123456789abcdef"
     assert clean(text, connection) == "[key] and [key] and [key] and [key]"
 

@@ -16,7 +16,7 @@ from ei.providers.endpoints import ANTHROPIC, LOCAL
 from ei.providers.models_list import list_models
 from ei.providers.openai_chat import OpenAIChat
 from tests.llama import ANSWER, Llama, started_llama
-from tests.providers.helpers import Heard, asks, heard, says
+from tests.providers.helpers import Heard, asks, given, heard, says
 
 pytestmark = pytest.mark.llama
 
@@ -31,7 +31,7 @@ def llama() -> Iterator[Llama]:
 
 
 async def reply_of(llama: Llama, adapter: Adapter, request: ChatRequest, key: str = KEY) -> Heard:
-    at = Connection(LOCAL, llama.url, key=key) if adapter is OpenAIChat else connection(llama, key)
+    at = Connection(LOCAL, llama.url, key=given(key)) if adapter is OpenAIChat else connection(llama, key)
     provider = adapter(at)
     reply = await heard(provider.stream(request))
     await provider.close()
@@ -39,7 +39,7 @@ async def reply_of(llama: Llama, adapter: Adapter, request: ChatRequest, key: st
 
 
 def connection(llama: Llama, key: str) -> Connection:
-    return Connection(ANTHROPIC, llama.anthropic_url, key=key)
+    return Connection(ANTHROPIC, llama.anthropic_url, key=given(key))
 
 
 @both
@@ -109,6 +109,6 @@ async def test_a_conversation_longer_than_the_context_is_told_with_the_sizes(lla
 
 @both
 async def test_the_list_tells_the_model_and_its_context(llama: Llama, adapter: Adapter) -> None:
-    at = Connection(LOCAL, llama.url, key=KEY) if adapter is OpenAIChat else connection(llama, KEY)
+    at = Connection(LOCAL, llama.url, key=given(KEY)) if adapter is OpenAIChat else connection(llama, KEY)
     models = await list_models(at)
     assert [(model.id, model.context, model.chat) for model in models] == [("tiny", 4096, True)]

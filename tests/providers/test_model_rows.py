@@ -26,7 +26,7 @@ from ei.providers.endpoints import (
 )
 from ei.providers.model_rows import prices_of, read_row
 from ei.providers.models_list import list_models
-from tests.providers.helpers import KEY
+from tests.providers.helpers import KEY, given
 from tests.wire import Raw, Status, WireServer
 from tests.wire_formats import Request
 
@@ -57,7 +57,7 @@ def serving(pages: Pages) -> Iterator[WireServer]:
 
 async def listed(endpoint: Endpoint, pages: Pages, base: str = "/v1") -> tuple[ListedModel, ...]:
     with serving(pages) as server:
-        return await list_models(Connection(endpoint, server.anthropic_url + base, key=KEY))
+        return await list_models(Connection(endpoint, server.anthropic_url + base, key=given(KEY)))
 
 
 async def test_openai_lists_ids_with_embeddings_audio_and_fine_tunes_between_them() -> None:

@@ -9,7 +9,7 @@ from ei.providers.base import Connection, ListedModel
 from ei.providers.endpoints import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER
 from ei.providers.model_rows import read_page, read_row
 from ei.providers.models_list import list_models, near_names, nearest, next_page
-from tests.providers.helpers import KEY
+from tests.providers.helpers import KEY, given
 from tests.wire import Hang, Model, Raw, Status, WireServer
 
 
@@ -21,13 +21,13 @@ def ids(models: tuple[ListedModel, ...]) -> list[str]:
 async def test_every_shape_of_list_gives_all_models(shape: str) -> None:
     with WireServer(key=KEY, list_shape=shape) as server:  # type: ignore[arg-type]
         server.models("a", "b", "c", "d", "e")
-        assert ids(await list_models(Connection(OPENROUTER, server.url, key=KEY))) == ["a", "b", "c", "d", "e"]
+        assert ids(await list_models(Connection(OPENROUTER, server.url, key=given(KEY)))) == ["a", "b", "c", "d", "e"]
 
 
 async def test_anthropics_pages_are_followed() -> None:
     with WireServer(key=KEY, list_shape="pages") as server:
         server.models(Model("claude-a", {"max_input_tokens": 200_000}), "claude-b", "claude-c")
-        models = await list_models(Connection(ANTHROPIC, server.anthropic_url, key=KEY))
+        models = await list_models(Connection(ANTHROPIC, server.anthropic_url, key=given(KEY)))
         assert models[0] == ListedModel("claude-a", 200_000)
         assert ids(models) == ["claude-a", "claude-b", "claude-c"]
         assert [request.query for request in server.requests] == ["limit=1000", "limit=1000&after_id=claude-b"]
@@ -75,7 +75,7 @@ def test_googles_prefix_is_stripped_and_its_own_list_understood() -> None:
 async def test_googles_own_list_is_asked_where_it_is() -> None:
     with WireServer() as server:
         base = f"{server.anthropic_url}/v1beta/openai"
-        await list_models(Connection(GOOGLE, base, key=KEY))
+        await list_models(Connection(GOOGLE, base, key=given(KEY)))
         assert (server.requests[0].path, server.requests[0].headers["x-goog-api-key"]) == ("/v1beta/models", KEY)
 
 
@@ -138,10 +138,10 @@ def test_pages_of_odd_shapes_are_empty() -> None:
 
 async def test_failures_are_told() -> None:
     with WireServer(key=KEY) as server:
-        connection = Connection(LOCAL, server.url, key="sk-wrong")
+        connection = Connection(LOCAL, server.url, key=given("sk-wrong"))
         with pytest.raises(RefusedKeyError):
             await list_models(connection)
-        good = Connection(LOCAL, server.url, key=KEY)
+        good = Connection(LOCAL, server.url, key=given(KEY))
         server.list_behaviour = Status(503)
         with pytest.raises(BusyError):
             await list_models(good)

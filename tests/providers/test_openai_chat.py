@@ -23,7 +23,7 @@ from ei.providers.base import Connection
 from ei.providers.endpoints import DEEPSEEK, GROQ, LOCAL, MISTRAL, OPENAI, OPENROUTER
 from ei.providers.failures import Call
 from ei.providers.openai_chat import FromWire, OpenAIChat, to_wire
-from tests.providers.helpers import KEY, asks, heard, openai_at, says
+from tests.providers.helpers import KEY, asks, given, heard, openai_at, says
 from tests.wire import Answer, Cut, Hang, Raw, Status, StreamError, WireServer
 
 
@@ -464,7 +464,7 @@ async def test_a_server_without_keys_gets_a_harmless_one() -> None:
 
 
 async def test_headers_of_the_settings_are_sent(server: WireServer) -> None:
-    provider = OpenAIChat(Connection(LOCAL, server.url, key=KEY, headers={"X-Team": "writers"}))
+    provider = OpenAIChat(Connection(LOCAL, server.url, key=given(KEY), headers={"X-Team": "writers"}))
     await heard(provider.stream(asks()))
     await provider.close()
     assert server.last.headers["x-team"] == "writers"

@@ -16,7 +16,7 @@ from ei.providers.base import Connection, ListedModel
 from ei.providers.endpoints import ANTHROPIC, BUILTIN, LOCAL
 from ei.providers.openai_chat import OpenAIChat
 from ei.providers.pool import Providers
-from tests.providers.helpers import asks, heard
+from tests.providers.helpers import asks, given, heard
 from tests.wire import WireServer
 
 
@@ -62,7 +62,7 @@ async def test_a_changed_connection_makes_a_new_provider() -> None:
     configured = Configured(Connection(LOCAL, LOCAL.base_url))
     providers = Providers(configured, Companion)
     before = providers.get("local")
-    configured.connections["local"] = replace(configured.connections["local"], key="k")
+    configured.connections["local"] = replace(configured.connections["local"], key=given("k"))
     assert providers.get("local") is not before
     await providers.close()
 
@@ -74,7 +74,7 @@ async def test_a_reply_from_a_connection_that_changed_goes_on() -> None:
         providers = Providers(configured, Companion)
         stream = providers.get("local").stream(asks())
         first = await anext(stream)
-        configured.connections["local"] = Connection(LOCAL, server.url, key="new")
+        configured.connections["local"] = Connection(LOCAL, server.url, key=given("new"))
         providers.get("local")
         rest = await heard(stream)
         await providers.close()

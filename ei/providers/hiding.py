@@ -1,0 +1,64 @@
+"""Takes keys out of a reply while it comes, so that a server that gives one back finds no way for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
+
+from ei.messages import (
+    Finished,
+    OpaqueData,
+    ReasoningDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCalled,
+)
+from ei.providers.base import Connection
+from ei.providers.keys import KnownKey
+from ei.providers.redactor import PieceFilter, hide, hide_in
+
+SHORTEST_IN_A_REPLY = 12
+"""Shorter ones stand in for a key where none is needed, and are words that a reply may have (lm-studio)."""
+
+
+def forms_for(connection: Connection) -> tuple[str, ...]:
+    """What must not come back from that connection, the longest first."""
+    forms = connection.redactor.forms((connection.key.text,) if isinstance(connection.key, KnownKey) else ())
+    return tuple(form for form in forms if len(form) >= SHORTEST_IN_A_REPLY)
+
+
+async def hidden(events: AsyncIterator[StreamEvent], connection: Connection) -> AsyncGenerator[StreamEvent, None]:
+    """The events with `[key]` in place of every key, also of one that comes in pieces."""
+    forms: tuple[str, ...] | None = None
+    text = PieceFilter(())
+    kind: type[TextDelta] | type[ReasoningDelta] = TextDelta
+    async for event in events:
+        if forms is None:
+            forms = forms_for(connection)  # not before the key was opened
+            text = PieceFilter(forms)
+        if isinstance(event, TextDelta | ReasoningDelta):
+            if type(event) is not kind and (held := text.end()):
+                yield kind(held)
+            kind = type(event)
+            if piece := text.feed(event.text):
+                yield kind(piece)
+            continue
+        if held := text.end():
+            yield kind(held)
+        yield clean_event(event, forms)
+    if held := text.end():
+        yield kind(held)
+
+
+def clean_event(event: StreamEvent, forms: tuple[str, ...]) -> StreamEvent:
+    """One event that is no piece of a text."""
+    match event:
+        case ToolCalled(part):
+            return ToolCalled(replace(part, name=hide(part.name, forms), arguments=hide(part.arguments, forms)))
+        case Finished(_, str(model)):
+            return replace(event, model=hide(model, forms))
+        case OpaqueData(part):
+            data = hide_in(dict(part.data), forms)
+            return OpaqueData(replace(part, data=data if isinstance(data, Mapping) else part.data))
+        case _:
+            return event

@@ -19,15 +19,16 @@ PLACES = {"keyring": "the keyring", "file": "encrypted file", "plain": "plain fi
 
 
 def all_rows(call: Invocation, found: Sequence[ProviderFacts]) -> Reply:
-    """Every provider in a table, then who gets what it is sent."""
+    """Who gets what each provider is sent, then how each stands: what is looked at first ends up lowest."""
     rows = tuple((f.name, state_of(f), _models(f), month_of(f.month), key_of(f, short=True), f.base_url) for f in found)
     here = [f.name for f in found if f.here]
     away = tuple((f.name, f.goes_to, f.retention) for f in found if not f.here)
-    items: list[Item] = [Table(COLUMNS, rows, spare=SPARE)]
+    items: list[Item] = []
     if away:
         items.append(Table(("provider", "goes to", "what they say they keep"), away, title="What you send"))
     if here:
         items.append(Line(f"Stays on this machine or a host of your own: {', '.join(here)}", "dim"))
+    items.append(Table(COLUMNS, rows, title="Providers", spare=SPARE))
     change, test = call.typed("provider NAME"), call.typed("provider test --all")
     items.append(Line(f"To change one: {change}. To test them: {test}", "dim"))
     return Reply(tuple(items), [as_data(f) for f in found])

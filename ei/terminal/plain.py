@@ -23,8 +23,9 @@ _WIDE = 10_000
 
 
 class PlainUi:
-    """The Ui of ei.commands.base without questions; a secret is read from a pipe. yes: what `--yes` says; quiet: show and progress say nothing.
+    """The Ui of ei.commands.base without questions; a secret is read from a pipe.
 
+    yes: what `--yes` says; quiet: show and progress say nothing.
     out, err: where replies and progress go. theme: for an `out` that is a terminal. editor: what $VISUAL or $EDITOR
     says.
     """
@@ -70,7 +71,7 @@ class PlainUi:
         """A line of standard input. Raises NeedsAnswerError where nothing comes, or it would be seen."""
         if sys.stdin is None or sys.stdin.isatty():
             raise _nobody(prompt)
-        line = (await asyncio.to_thread(sys.stdin.readline)).strip()
+        line = str(await asyncio.to_thread(sys.stdin.readline)).strip()
         if not line:
             raise NeedsAnswerError(f"This needs an answer: {prompt}", "Send it on standard input, or use a terminal.")
         return line

@@ -152,6 +152,6 @@ def http_options(connection: Connection) -> dict[str, Any]:
         "timeout": Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         "follow_redirects": False,
         "trust_env": not here,  # this machine is never asked through a proxy
-        "mounts": DIRECT if connection.own else None,
+        "mounts": DIRECT if connection.own else {},
         "verify": not plain,  # without TLS, reading the certificates is 40 ms for nothing
     }

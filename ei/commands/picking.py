@@ -10,11 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ei.commands.base import Choice, Heading, Invocation, Offer, Reply, Way
+from ei.commands.installing import KEY, install, install_facts, install_rows
 from ei.commands.model_rows import letters, speed_text
 from ei.commands.models import NONE, set_model
 from ei.commands.parse import Options
 from ei.commands.providers import why_not
 from ei.commands.words import tokens
+from ei.engine.pulling import OLLAMA
 from ei.errors import EiError, NeedsAnswerError, StorageError, UsageError
 from ei.models.choosing import NOT_HERE, is_sent_on
 from ei.models.expand import World, expand
@@ -73,6 +75,8 @@ async def pick(call: Invocation, given: Options = NONE, query: str = "") -> Repl
     )
     if chosen is None:
         return Reply()
+    if chosen.key.startswith(KEY):
+        return await install(call, chosen.key)
     where = given if not chosen.way else Options(frozenset({f"--{chosen.way}"}), {}, ())
     return await set_model(call, chosen.key, where)
 
@@ -234,6 +238,11 @@ def _undisturbed(make: Callable[[], T]) -> T:
             gc.enable()
 
 
+def _rank(name: str, wishes: Sequence[str]) -> int:
+    """Where a model stands among those of its provider: what the person prefers comes first."""
+    return wishes.index(name) if name in wishes else len(wishes)
+
+
 def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str], private: bool = False) -> Offer:
     """All that can be picked: tiers and profiles, what was used lately, then each provider's models.
 
@@ -252,7 +261,8 @@ def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str]
     known = {model.id: model for model in market.models if model.provider in endpoints}
     usable = [model for model in known.values() if model.chat and model.active and not model.disabled]
     order = {name: index for index, name in enumerate(endpoints)}
-    usable.sort(key=lambda model: order[model.provider])
+    wishes = {name: chooser.preferred(name) for name in endpoints}
+    usable.sort(key=lambda model: (order[model.provider], _rank(model.name, wishes[model.provider])))
     rows = _Rows(places, speed, private)
     out = list(_named(services, replace(world, market=lambda: market), known, rows))
     meant = {choice.key: choice.label.rpartition(" ")[2] for choice in out}
@@ -263,6 +273,9 @@ def _offer(session: Session, now: Resolution | None, problems: Mapping[str, str]
     listed = {model.provider for model in usable}
     examples = [_example(services, name, places[name], problems.get(name, "")) for name in endpoints]
     out += [row for row, name in zip(examples, endpoints, strict=True) if name not in listed and row is not None]
+    if OLLAMA in services.registry.synced():
+        # Where one was found that answers.
+        out += install_rows([model.name for model in known.values() if model.provider == OLLAMA and model.active])
     current, title = "", f"Model for {session.persona.name}"
     if now is not None:
         reference, id = now.reference, str(now.model)
@@ -330,6 +343,8 @@ class _Facts:
     def __call__(self, key: str) -> str:
         from ei.models.reference import ModelId
 
+        if key.startswith(KEY):
+            return install_facts(key)
         id = self.meant.get(key, key)
         provider, _, name = id.partition(":")
         place = self.places.get(provider)

@@ -1,0 +1,55 @@
+"""Models that are not installed yet, in the picker: rows that offer to install them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ei.commands.base import Choice, Invocation, Reply
+from ei.commands.ollama_pulls import pull
+from ei.engine.pulling import OLLAMA, size_text
+from ei.models.families import families, size_of
+
+KEY = "install "
+"""Begins the keys of such rows: no reference holds a space."""
+GROUP = "ollama · not installed yet: Enter installs"
+
+
+def install_rows(installed: Collection[str]) -> list[Choice]:
+    """A row for each size of each family that can talk. installed: names of Ollama's models."""
+    there = {name.removesuffix(":latest") for name in installed}
+    return [
+        Choice(f"{KEY}{name}", f"{OLLAMA}:{name}", _detail(name, family.good_at), GROUP, "", (), _words(family.can))
+        for family in families()
+        if "embedding" not in family.can
+        for name in family.names
+        if name not in there
+    ]
+
+
+def install_facts(key: str) -> str:
+    """All that is known of such a row, on one line; "" for another one."""
+    name = key.removeprefix(KEY)
+    found = next((family for family in families() if name in family.names), None) if key.startswith(KEY) else None
+    if found is None:
+        return ""
+    can = ", ".join(found.can)
+    return " · ".join(part for part in (f"not installed, by {found.maker}", _detail(name, found.good_at), can) if part)
+
+
+async def install(call: Invocation, key: str) -> Reply:
+    """Asks, then installs the model of such a row beside the conversation."""
+    name = key.removeprefix(KEY)
+    size = size_of(name)
+    about = f" (about {size_text(size)})" if size else ""
+    if not await call.ui.confirm(f"{name} is not installed. Install it{about}?"):
+        return Reply.line(f"{name} is not installed.", "dim")
+    return await pull(call, [name])
+
+
+def _detail(name: str, good_at: str) -> str:
+    size = size_of(name)
+    return f"{size_text(size)} · {good_at}" if size else good_at
+
+
+def _words(can: tuple[str, ...]) -> str:
+    return " ".join(("install", "local", *can))

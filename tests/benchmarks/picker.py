@@ -141,7 +141,7 @@ def main() -> int:
     """Prints the table; 1 when a budget is missed."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     results = {count: measure(count), FEW: measure(FEW)}
-    print("milliseconds from a key until its answer is drawn\n")
+    print(f"milliseconds from a key until its answer is drawn; usual: p95 of each key's middle of {ROUNDS}\n")
     print(
         f"{'models':>7}  {'':<8} {'keys':>5} {'p50':>7} {'p95':>7} {'worst':>7}   p95 of each key's middle of {ROUNDS}"
     )
@@ -149,7 +149,7 @@ def main() -> int:
         for kind, found in [*result.keys.items(), ("all", result.all())]:
             each = [one for times in found for one in times]
             usual = p95([statistics.median(times) for times in found])
-            times = f"{statistics.median(each):>7.1f} {p95(each):>7.1f} {max(each):>7.1f}   {usual:.1f}"
+            times = f"{statistics.median(each):>7.1f} {p95(each):>7.1f} {max(each):>7.1f} {usual:>7.1f}"
             print(f"{models:>7,}  {kind:<8} {len(each):>5} {times}")
         print(f"{models:>7,}  opening  {', '.join(f'{each:.0f}' for each in result.opened)}")
     many, few = results[count], results[FEW]

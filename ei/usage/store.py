@@ -12,6 +12,7 @@ from ei.storage.database import Database
 from ei.storage.ids import uuid7
 from ei.usage.budget import Quote, counted
 from ei.usage.comparing import Compared
+from ei.usage.report import Measured
 from ei.usage.values import Call, Spent
 
 # Fields of Call whose column has another name (a reserved word in SQL).
@@ -91,6 +92,16 @@ class CallStore:
                 (self._owner, provider),
             ).fetchall()
         return {str(model): int(moment) for model, moment in rows}
+
+    def measured(self, since_ms: int = 0) -> list[Measured]:
+        """What was measured of every call that started since then, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {', '.join(Measured._fields)} FROM calls WHERE owner = ? AND started_ms >= ?"
+                " ORDER BY started_ms, key",
+                (self._owner, since_ms),
+            ).fetchall()
+        return [Measured._make(row) for row in rows]
 
     def asked(self, conversation: str, provider: str, model: str) -> bool:
         """Whether a conversation asked that model before."""

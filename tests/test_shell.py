@@ -53,7 +53,7 @@ def test_model_shows_sets_and_clears_what_a_persona_thinks_with(ei: Ei) -> None:
     before = (ei.data / "personas" / "lena" / "system.jsonc").read_text("utf-8")
     assert ei("model", "-p", "lena", "mistral:large").out.splitlines() == [
         "Model for lena set to: mistral:large",
-        "mistral has no API key yet: set EI_MISTRAL_API_KEY.",
+        "mistral has no API key yet: set EI_MISTRAL_API_KEY, or: ei provider mistral",
     ]
     after = (ei.data / "personas" / "lena" / "system.jsonc").read_text("utf-8")
     assert len(after.splitlines()) - len(before.splitlines()) in (0, 1)

@@ -191,6 +191,10 @@ def _written(session: Session, words: tuple[str, ...]) -> object:
     """The reference typed. Raises UsageError where a provider and a model were typed as two words."""
     if len(words) == 2 and (provider := session.services.chooser.names().canonical(words[0].rstrip(":"))):
         raise UsageError(f'"{" ".join(words)}" is no model reference.', f"Did you mean {provider}:{words[1]}?")
+    if len(words) == 1 and (provider := session.services.chooser.names().canonical(words[0].rstrip(":"))):
+        # Its name alone means its default model, where the person gave it one.
+        preferred = session.services.chooser.preferred(provider)
+        return f"{provider}:{preferred[0]}" if preferred else words[0]
     return reference_of(" ".join(words))
 
 

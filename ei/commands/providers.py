@@ -70,7 +70,10 @@ def why_not(connection: Connection) -> str:
         return f"{connection.problem} {connection.problem_hint}".strip()
     if connection.key_problem or connection.ready:
         return connection.key_problem
-    return f"{connection.name} has no API key yet: set {connection.endpoint.prefix}_API_KEY."
+    from ei.providers.credentials import key_variable, to_set
+
+    variable, command = key_variable(connection.endpoint), to_set(connection.endpoint)
+    return f"{connection.name} has no API key yet: set {variable}, or: {command}"
 
 
 def _state(connection: Connection, found: Found) -> tuple[bool, str]:

@@ -42,6 +42,11 @@ def key_variable(endpoint: Endpoint) -> str:
     return f"{endpoint.prefix}_API_KEY"
 
 
+def to_set(endpoint: Endpoint) -> str:
+    """The command that sets this provider's key and address."""
+    return f"/profile edit {endpoint.profile}" if endpoint.profile else f"/provider {endpoint.name}"
+
+
 def url_variable(endpoint: Endpoint) -> str:
     """The variable to set for this provider's address."""
     return f"{endpoint.prefix}_BASE_URL"
@@ -70,7 +75,7 @@ def connect(
         return connection
     if settings.get("enabled") is False:
         problem = f"{endpoint.name} is switched off in settings.jsonc."
-        return replace(connection, problem=problem, problem_hint=f"Set providers.{endpoint.name}.enabled to true.")
+        return replace(connection, problem=problem, problem_hint=f"/provider enable {endpoint.name} ends that.")
     address = find_address(endpoint, lookup, settings)
     if address.problem:
         return replace(connection, problem=address.problem, problem_hint=address.hint)

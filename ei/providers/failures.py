@@ -23,8 +23,8 @@ from ei.errors import (
     UnreachableError,
 )
 from ei.providers.addresses import is_loopback
-from ei.providers.base import Connection
-from ei.providers.credentials import key_variable, url_variable
+from ei.providers.base import Connection, Endpoint
+from ei.providers.credentials import key_variable, to_set, url_variable
 from ei.providers.quoting import clean, code_of, dumped, ended, error_fields, is_page, said
 from ei.providers.refusals import mentioned_parameter, not_supported, too_long, unknown_model
 
@@ -70,7 +70,7 @@ def missing_key(connection: Connection) -> MissingKeyError:
     """The error for a provider that needs a key and has none."""
     name = connection.name
     sentence = f"{name} has no API key." if not connection.key_problem else f"{name} has no API key it can use."
-    hint = f"Set {key_variable(connection.endpoint)}, or pick another model: /model."
+    hint = f"Set {key_variable(connection.endpoint)}, or: {to_set(connection.endpoint)}"
     return MissingKeyError(sentence, connection.key_problem or hint, provider=name)
 
 
@@ -176,9 +176,14 @@ def no_such_model(call: Call, near: Collection[str], status: int | None = 404) -
     if shown:
         hint = f"Did you mean {' or '.join(shown)}?"
     if call.connection.endpoint.wire == "ollama":
-        hint = f"{hint if shown else ''} To install it: /ollama pull {call.model}".strip()
+        hint = f"{hint if shown else ''} {to_install(call.connection.endpoint, call.model)}".strip()
     sentence = f'{call.name} has no model "{call.model}".'
     return UnknownModelError(sentence, hint, status=status, near=tuple(shown), **call.common)
+
+
+def to_install(endpoint: Endpoint, model: str) -> str:
+    """What fetches a model that an Ollama does not have; commands of ours ask the one that is called so."""
+    return f"To install it{': /' if endpoint.name == 'ollama' else ' there: '}ollama pull {model}"
 
 
 AGAIN = "The text so far is kept. /continue goes on, /retry asks again."

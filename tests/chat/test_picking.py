@@ -47,7 +47,7 @@ def test_f2_shows_every_model_and_enter_sets_one_for_the_persona(talking: Home, 
         t.wait_for(lambda t: shown(t, "reasoning, tools, vision · data goes to api.anthropic.com"))
         t.press("backspace", "backspace", "backspace", "backspace", "backspace")
         t.type("gpt")
-        t.wait_for("openai has no API key yet: set EI_OPENAI_API_KEY.")
+        t.wait_for("openai has no API key yet: set EI_OPENAI_API_KEY, or: /provider openai")
         t.press("ctrl-u")
         t.type("tiny")
         t.wait_for("1 of ")

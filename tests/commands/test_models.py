@@ -123,7 +123,7 @@ async def test_what_only_looks_wrong_or_has_no_key_is_set_with_one_line_of_warni
         assert text_of(reply).splitlines() == [
             "Model for ei set to: google:gemini/gemini-2.5-flash",
             "google:gemini/gemini-2.5-flash looks wrong: did you mean google:gemini-2.5-flash?",
-            "google has no API key yet: set EI_GOOGLE_API_KEY.",
+            "google has no API key yet: set EI_GOOGLE_API_KEY, or: /provider google",
         ]
         assert [item.style for item in reply.items if isinstance(item, Line)] == ["good", "warn", "warn"]
         doubled = await said(b, "/model openai:openai:gpt-5")
@@ -320,7 +320,7 @@ async def test_the_models_of_one_provider_are_listed_with_their_context(tmp_path
             server.models()
             assert await said(b, "/model --list local") == "local lists no chat models."
             assert await refused(b, "/model --list google", MissingKeyError) == (
-                "google has no API key. Set EI_GOOGLE_API_KEY, or pick another model: /model."
+                "google has no API key. Set EI_GOOGLE_API_KEY, or: /provider google"
             )
 
 
@@ -333,7 +333,7 @@ async def test_picking_sets_what_was_chosen_from_what_answers(tmp_path: Path) ->
             offered = {choice.key: choice for choice in b.ui.offered[0]}
             assert offered["local:tiny"].dimmed == ""
             google = next(c for c in offered.values() if c.key.startswith("google:"))
-            assert google.dimmed == "google has no API key yet: set EI_GOOGLE_API_KEY."
+            assert google.dimmed == "google has no API key yet: set EI_GOOGLE_API_KEY, or: /provider google"
             assert await said(b, "/model pick") == ""
             b.ui.keys = ["local:tiny"]
             assert await said(b, "/model --here pick") == "Model for this conversation with ei set to: local:tiny"

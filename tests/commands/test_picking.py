@@ -85,7 +85,10 @@ async def test_a_provider_that_gives_no_list_in_time_is_a_row_with_the_reason(
             found = rows(await offered(b))
             assert found["local:google/gemma-3-12b"].dimmed == "local gave no list within 0.3 s."
             assert found["ollama:qwen3:8b"].dimmed == "Nothing answers at http://127.0.0.1:9/v1."
-            assert found["google:gemini-2.5-pro"].dimmed == "google has no API key yet: set EI_GOOGLE_API_KEY."
+            assert (
+                found["google:gemini-2.5-pro"].dimmed
+                == "google has no API key yet: set EI_GOOGLE_API_KEY, or: /provider google"
+            )
 
 
 async def test_a_server_here_that_answers_only_now_is_asked_for_its_list(tmp_path: Path) -> None:
@@ -139,7 +142,10 @@ async def test_models_without_a_key_are_dimmed_and_those_that_cannot_be_used_are
         offer = await offered(b)
         assert groups(offer)["openai"] == ["openai:gpt-5.1"]
         assert groups(offer)["recent"] == [HAIKU.id]
-        assert rows(offer)[HAIKU.id].dimmed == "anthropic has no API key yet: set EI_ANTHROPIC_API_KEY."
+        assert (
+            rows(offer)[HAIKU.id].dimmed
+            == "anthropic has no API key yet: set EI_ANTHROPIC_API_KEY, or: /provider anthropic"
+        )
 
 
 async def test_what_was_used_lately_comes_before_the_providers_newest_first(tmp_path: Path) -> None:

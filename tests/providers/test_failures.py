@@ -54,7 +54,7 @@ def said(message: str, **fields: object) -> dict[str, object]:
 
 def test_no_key() -> None:
     error = missing_key(Connection(OPENAI, OPENAI.base_url))
-    assert str(error) == "openai has no API key. Set EI_OPENAI_API_KEY, or pick another model: /model."
+    assert str(error) == "openai has no API key. Set EI_OPENAI_API_KEY, or: /provider openai"
 
 
 def test_a_key_that_was_named_but_is_not_there_says_why() -> None:

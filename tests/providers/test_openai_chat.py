@@ -352,7 +352,7 @@ async def test_no_key_is_told_before_anything_is_sent(server: WireServer) -> Non
     provider = openai_at(server, OPENAI, key=None)
     with pytest.raises(MissingKeyError) as missing:
         await anext(provider.stream(asks()))
-    assert str(missing.value) == "openai has no API key. Set EI_OPENAI_API_KEY, or pick another model: /model."
+    assert str(missing.value) == "openai has no API key. Set EI_OPENAI_API_KEY, or: /provider openai"
     assert server.requests == []
 
 

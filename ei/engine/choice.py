@@ -102,7 +102,8 @@ class ModelChooser:
         if not is_loopback(connection.base_url):
             return False
         if not endpoint.profile:
-            return endpoint.local or endpoint not in self._shipped
+            # By its name: settings may give it another label.
+            return endpoint.local or not self.is_shipped(endpoint.name)
         if self._now()[1].profiles[endpoint.profile].base_url:
             return True
         # It has only a key of its own: what holds for the provider's address holds for it.

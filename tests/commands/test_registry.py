@@ -83,7 +83,7 @@ async def test_a_sync_shows_a_line_for_each_provider_and_then_they_are_listed(tm
                 "local:google/gemma-3-12b", "balanced*", "", "free", "free", "?", "", "local", "",
             )  # fmt: skip
             assert table(listed).rows[1] == (
-                "anthropic:claude-haiku-4-5", "fast*", "200k", "1", "5", "tv", "", "local", "",
+                "anthropic:claude-haiku-4-5", "fast*", "200k", "1", "5", "tv", "", "cloud", "",
             )  # fmt: skip
             assert table(listed).current == 0
             assert [row[0] for row in table(await b.command("/models OPUS vision", shell=True)).rows] == [

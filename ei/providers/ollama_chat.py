@@ -262,7 +262,8 @@ class OllamaChat(SdkProvider[OllamaApi]):
         api = await self.client()
         shown, loaded = await asyncio.gather(self._show(api, model), self._loaded(api, model))
         levels = shown.family.replace("-", "") == "gptoss" or "gpt-oss" in model.lower()
-        return Room(most_context(shown.context, self.connection.num_ctx, shown.num_ctx, loaded), loaded, levels)
+        own = shown.context if shown.remote else shown.num_ctx  # what runs elsewhere takes no memory here
+        return Room(most_context(shown.context, self.connection.num_ctx, own, loaded), loaded, levels)
 
     async def _show(self, api: OllamaApi, model: str) -> Shown:
         import asyncio

@@ -32,6 +32,13 @@ def money(nano_dollars: int | None) -> str:
     return f"${dollars:,.2f}"
 
 
+def spent(cost: int, unknown: int, calls: int = 0) -> str:
+    """Nano-dollars of several calls, `?` for those whose cost nobody knows, "" where nothing was asked."""
+    if not unknown:
+        return money(cost) if cost or calls else ""
+    return f"{money(cost)}+?" if cost else money(None)
+
+
 def tokens(count: int | None) -> str:
     """A token count for a narrow place: 812, 1.1k, 1M."""
     if count is None:

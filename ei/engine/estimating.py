@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 from ei.config import ConfigFile
@@ -180,6 +179,8 @@ class Estimating:
         return min(told, default=None)
 
     def _usual_reply(self, model: ModelId) -> int:
+        from statistics import median
+
         since_ms = int(self._now() * 1000) - LATELY_MS
         calls = self._calls.recent(model.provider, since_ms, NEWEST)
         lengths = [

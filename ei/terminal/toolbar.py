@@ -33,13 +33,6 @@ class Status:
     private: bool = False
 
 
-def spent(cost: int, unknown: int, calls: int = 0) -> str:
-    """Nano-dollars as the toolbar shows them, `?` for calls whose cost nobody knows, "" where nothing was asked."""
-    if not unknown:
-        return money(cost) if cost or calls else ""
-    return f"{money(cost)}+?" if cost else money(None)
-
-
 def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
     """(style, text) fragments at most `width` cells wide; parts are dropped from the right where they do not fit."""
     out: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from ei.commands.pull_rows import in_short
+from ei.commands.words import spent
 from ei.engine.events import (
     Elsewhere,
     Event,
@@ -37,7 +38,7 @@ from ei.terminal.pulls import PullRows
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.theme import Theme
-from ei.terminal.toolbar import Status, spent
+from ei.terminal.toolbar import Status
 from ei.terminal.toolbar import toolbar as draw_toolbar
 from ei.terminal.width import cell_width, clip, wrap
 from ei.usage.values import Spent

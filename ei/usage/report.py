@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import sqrt
 from statistics import median
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from ei.usage.values import rate
+from ei.usage.values import Measured, rate
 
 By = Literal["model", "provider", "persona", "day", "interaction", "conversation"]
 BYS: tuple[By, ...] = ("model", "provider", "persona", "day", "interaction", "conversation")
@@ -23,26 +23,6 @@ MONTH_DAYS = 30
 FEWEST_NOW = 5
 FEWEST_BEFORE = 20
 SIGMAS = 3
-
-
-class Measured(NamedTuple):
-    """One call as far as it is counted; fields as in `usage.values.Call`."""
-
-    started_ms: int
-    provider: str
-    model: str
-    interaction: str
-    outcome: str
-    persona: str | None = None
-    conversation: str | None = None
-    input_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    estimated: bool | None = None
-    cost: int | None = None
-    first_token_ms: int | None = None
-    total_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

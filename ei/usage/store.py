@@ -12,8 +12,7 @@ from ei.storage.database import Database
 from ei.storage.ids import uuid7
 from ei.usage.budget import Quote, counted
 from ei.usage.comparing import Compared
-from ei.usage.report import Measured
-from ei.usage.values import Call, Spent
+from ei.usage.values import Call, Measured, Spent
 
 # Fields of Call whose column has another name (a reserved word in SQL).
 RENAMED = {"group": "grouping"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Outcome = Literal["complete", "cancelled", "failed"]
 
@@ -63,6 +63,26 @@ class Call:
     reserved_ms: int | None = None
     assumed: int | None = None
     approved: bool | None = None
+
+
+class Measured(NamedTuple):
+    """One call as far as it is counted; fields as in `Call`."""
+
+    started_ms: int
+    provider: str
+    model: str
+    interaction: str
+    outcome: str
+    persona: str | None = None
+    conversation: str | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool | None = None
+    cost: int | None = None
+    first_token_ms: int | None = None
+    total_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

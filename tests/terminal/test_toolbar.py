@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ei.terminal.toolbar import Status, spent, toolbar
+from ei.commands.words import spent
+from ei.terminal.toolbar import Status, toolbar
 from ei.terminal.width import cell_width
 
 FULL = Status(
@@ -52,8 +53,16 @@ def test_incognito_is_said_in_one_word_where_there_is_no_room_for_more() -> None
 
 
 @pytest.mark.parametrize(
-    ("cost", "unknown", "expected"),
-    [(0, 0, ""), (0, 3, "$?"), (10_000_000, 0, "$0.01"), (10_000_000, 1, "$0.01+?")],
+    ("cost", "unknown", "calls", "expected"),
+    [
+        (0, 0, 0, ""),
+        (0, 0, 2, "$0"),
+        (0, 3, 3, "$?"),
+        (10_000_000, 0, 1, "$0.01"),
+        (410_000_000, 1, 2, "$0.41+?"),
+    ],
 )
-def test_what_nobody_knows_is_a_question_mark_and_never_nothing(cost: int, unknown: int, expected: str) -> None:
-    assert spent(cost, unknown) == expected
+def test_what_nobody_knows_is_a_question_mark_and_never_nothing(
+    cost: int, unknown: int, calls: int, expected: str
+) -> None:
+    assert spent(cost, unknown, calls) == expected

@@ -130,20 +130,19 @@ async def _waited(call: Invocation, names: Sequence[str], update: bool) -> Reply
 
         for name in names:
             pulls.start(name, ask, update=update)
-        ends = asyncio.gather(*(pulls.finished(name) for name in names))
+        waiting = {asyncio.ensure_future(pulls.finished(name)) for name in names}
         try:
-            while not ends.done():
-                await asyncio.wait([ends], timeout=FRAME_SECONDS)
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=FRAME_SECONDS)
                 if rows and pulls.running:
                     rows[-1].update(_row(pulls.running))
-            ended = await ends
         except asyncio.CancelledError:
             stack.close()
-            ends.cancel()
             await pulls.close()
             stopped = [found for name in names if (found := pulls.find(name)) is not None]
             call.ui.show(Reply(tuple(_line(each) for each in stopped if each.state == "stopped")))
             raise
+    ended = [found for name in names if (found := pulls.find(name)) is not None]
     failed = next((each.error for each in ended if each.error is not None), None)
     lines = tuple(_line(each) for each in ended if each.error is not failed or failed is None)
     if failed is not None:

@@ -93,10 +93,10 @@ class Pulls:
         ask: whether to go on where the disk would become full. One that is under way already is left to go on.
         """
         name = full_name(name)
-        held = self._pulls.pop(name, None)
+        held = self._pulls.get(name)
         if held is not None and held.running:
-            self._pulls[name] = held
             return held
+        self._pulls.pop(name, None)
         pull = self._pulls[name] = Pull(name, remote_host(self._services), update=update)
         task = self._tasks[name] = asyncio.get_running_loop().create_task(self._run(name, ask))
         task.add_done_callback(lambda done: None if done.cancelled() else done.exception())

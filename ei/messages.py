@@ -253,7 +253,7 @@ StreamEvent = (
 class ReplyInfo:
     """How a reply came to be; kept with it. None is unknown, never 0.
 
-    profile: id of the profile used, "". provider_type: the wire that was spoken (openai, anthropic, builtin).
+    profile: id of the profile used, "". provider_type: the wire that was spoken (openai, anthropic, ollama, builtin).
     resolution: lines, how the reference became this model. instead_of: `model: why not` of those that were asked
     before it (fallbacks). drawn: of how many models it was drawn by chance, 0 where nothing was drawn.
     Tokens as in Usage. cost: nano-dollars, of all attempts. first_token_ms, total_ms: milliseconds.

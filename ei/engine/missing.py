@@ -9,6 +9,7 @@ from ei.engine.services import Services
 from ei.errors import EiError, UnknownModelError
 from ei.models.choosing import version_of, weight
 from ei.models.values import TIERS, Model
+from ei.providers.failures import to_install
 from ei.providers.models_list import nearest, tail
 
 MOST = 3
@@ -69,6 +70,9 @@ def _gone(services: Services, error: UnknownModelError) -> UnknownModelError:
         hint += f"To change it everywhere: /models replace {id} {new}"
     else:
         hint += f"To choose it: /model {new}"
+    endpoint = services.chooser.endpoints().get(error.provider)
+    if endpoint is not None and endpoint.wire == "ollama":
+        hint += f". Or install {error.model}: {to_install(endpoint, error.model)}"
     return UnknownModelError(
         error.sentence, hint, provider=error.provider, model=error.model, status=error.status, near=tuple(near)
     )

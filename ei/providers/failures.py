@@ -176,14 +176,15 @@ def no_such_model(call: Call, near: Collection[str], status: int | None = 404) -
     if shown:
         hint = f"Did you mean {' or '.join(shown)}?"
     if call.connection.endpoint.wire == "ollama":
-        hint = f"{hint if shown else ''} {to_install(call.connection.endpoint, call.model)}".strip()
+        command = to_install(call.connection.endpoint, call.model)
+        hint = f"{hint} Or install {call.model}: {command}" if shown else f"To install it: {command}"
     sentence = f'{call.name} has no model "{call.model}".'
     return UnknownModelError(sentence, hint, status=status, near=tuple(shown), **call.common)
 
 
 def to_install(endpoint: Endpoint, model: str) -> str:
-    """What fetches a model that an Ollama does not have; commands of ours ask the one that is called so."""
-    return f"To install it{': /' if endpoint.name == 'ollama' else ' there: '}ollama pull {model}"
+    """The command that fetches a model which an Ollama does not have: ours asks the one that is called ollama."""
+    return f"/ollama pull {model}" if endpoint.name == "ollama" else f"ollama pull {model} (on its machine)"
 
 
 AGAIN = "The text so far is kept. /continue goes on, /retry asks again."

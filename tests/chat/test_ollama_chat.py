@@ -72,7 +72,7 @@ def test_what_the_setting_does_not_allow_is_left_out_and_said(home: Home, server
 def test_a_model_that_is_missing_is_told_with_the_command_that_installs_it(home: Home) -> None:
     with home.ei("-m", "ollama:qwen3:4b") as t:
         say(t, "Hello")
-        t.wait_for(lambda t: shown(t, "To install it: /ollama pull qwen3:4b"))
+        t.wait_for(lambda t: shown(t, "Or install qwen3:4b: /ollama pull qwen3:4b"))
         assert shown(t, 'ollama has no model "qwen3:4b".')
         assert shown(t, f"Did you mean {QWEN}?")
         assert prompt_line(t) == ""

@@ -304,12 +304,12 @@ async def test_a_model_that_is_not_installed_is_told_with_the_nearest_and_how_to
         assert isinstance(reply.error, UnknownModelError)
         assert (reply.error.near, reply.error.hint) == (
             (QWEN,),
-            f"Did you mean {QWEN}? To install it: /ollama pull qwen3:4b",
+            f"Did you mean {QWEN}? Or install qwen3:4b: /ollama pull qwen3:4b",
         )
     async with chatting(server, endpoint=replace(OLLAMA, name="box")) as chat:
         reply = await heard(chat.stream(asks("Hi", "mistral")))
         assert reply.error is not None
-        assert reply.error.hint == "To install it there: ollama pull mistral"
+        assert reply.error.hint == "To install it: ollama pull mistral (on its machine)"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ei.commands import (
     archive,
+    budget,
     comparing,
     conversation,
     info,
@@ -17,6 +18,7 @@ from ei.commands import (
     provider,
     registry,
     stats,
+    usage,
 )
 from ei.commands.base import Command
 
@@ -34,6 +36,8 @@ def all_commands() -> tuple[Command, ...]:
         parameters.SET,
         profiles.PROFILE,
         stats.STATS,
+        usage.COMMAND,
+        budget.BUDGET,
         *conversation.COMMANDS,
         comparing.COMPARE,
         info.INFO,

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,6 +148,28 @@ def open_session(services: Services, persona: str | None = None) -> Session:
         hint = "\n".join([*broken, "Mend one of the files."])
         raise ConfigError(f"No persona in {library.folder} can be used.", hint)
     return Session(services, usable[0])
+
+
+class Crash(Exception):
+    """What nobody foresaw, without any key. kind: the exception's class; str() is its traceback."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+@contextlib.contextmanager
+def hiding_keys(services: Services) -> Iterator[None]:
+    """Turns what nobody foresaw into a Crash: only here is it known which keys were opened in this run."""
+    try:
+        yield
+    except (EiError, BrokenPipeError):
+        raise
+    except Exception as exc:
+        import traceback
+
+        text = services.keys.redactor.hide("".join(traceback.format_exception(exc)))
+        raise Crash(type(exc).__name__, text) from None
 
 
 def write_log(text: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ei.app import build, configuration, open_session
+from ei.app import build, configuration, hiding_keys, open_session
 from ei.cli import drop_stdout, printing
 from ei.commands.shell import as_typed, json_text
 from ei.conversations.values import State
@@ -30,6 +30,7 @@ from ei.errors import CancelledError, EiError, ExitCode, NeedsAnswerError, Usage
 from ei.models.interactions import REASONING
 from ei.models.reference import parse
 from ei.platform import leaves_in_order
+from ei.terminal.passphrase import by_ui
 from ei.terminal.safe import Sanitizer, safe
 
 LARGEST_FILE = 20_000_000
@@ -96,7 +97,11 @@ async def _ask(asked: _Asked, text: str) -> int:
     services = build(configuration())
     try:
         session = asked.session = open_session(services, question.persona if question.resume is None else None)
-        with _stoppable(session):
+        if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+            from ei.terminal.asking import AskingUi
+
+            services.keys.passphrase = by_ui(AskingUi(yes=False, quiet=question.json))
+        with _stoppable(session), hiding_keys(services):
             try:
                 ended = await _answer(asked, session, text)
             finally:
@@ -141,8 +146,9 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
     ended = await session.finished(session.conversation.id)
     asked.printed = True
     if question.json and not printer.closed:
+        data = session.services.keys.redactor.hide_in(_data(ended, asked.conversation))
         with printing():
-            print(json_text(_data(ended, asked.conversation), sys.stdout.encoding))
+            print(json_text(data, sys.stdout.encoding))
     return _code(ended, printer)
 
 

@@ -213,12 +213,11 @@ def _guarded(work: Callable[[], int]) -> int:
         # The last line of defence: the person reads one sentence, the traceback goes to the log.
         import traceback
 
-        from ei.app import write_log
+        from ei.app import Crash, write_log
 
-        where = write_log("".join(traceback.format_exception(exc)))
-        raise EiError(
-            f"Something went wrong in ei itself ({type(exc).__name__}).", f"The details are in {where}."
-        ) from exc
+        crash = exc if isinstance(exc, Crash) else Crash(type(exc).__name__, "".join(traceback.format_exception(exc)))
+        where = write_log(str(crash))
+        raise EiError(f"Something went wrong in ei itself ({crash.kind}).", f"The details are in {where}.") from exc
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 
-from ei.app import build, configuration, environment, open_session
+from ei.app import build, configuration, environment, hiding_keys, open_session
 from ei.cli import printing
 from ei.commands.base import Command, Invocation, Item, Line, Reply
 from ei.commands.shell import as_typed, json_text
@@ -16,6 +16,7 @@ from ei.config import ConfigFile
 from ei.engine.services import Services
 from ei.engine.session import Session
 from ei.errors import EiError
+from ei.terminal.passphrase import by_ui
 from ei.terminal.plain import PlainUi
 from ei.terminal.theme import PLAIN, Theme, depth_of, theme
 
@@ -60,9 +61,12 @@ async def _run(use: Use) -> Reply:
         await _go_to(session, use.resume)
         ui = _ui(services, use)
         session.may_cost_more = ui.confirm
+        services.keys.passphrase = by_ui(ui)
         call = Invocation(session, ui, " ".join(words), words, yes=use.yes, shell=True)
         try:
-            reply = await command.run(call)
+            with hiding_keys(services):
+                reply = await command.run(call)
+                reply = replace(reply, data=services.keys.redactor.hide_in(reply.data))
         finally:
             await session.close()
         if not use.json:

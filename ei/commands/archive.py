@@ -15,6 +15,7 @@ from ei.commands.finding import PAGE, find_conversation, known_name, on
 from ei.commands.parse import options
 from ei.commands.words import ago, clip, plural
 from ei.errors import ConfigError, UsageError
+from ei.providers.redactor import IN_A_TALK
 from ei.storage.ids import short
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ async def run_export(call: Invocation) -> Reply:
     typed = " ".join(words)
     kind = kind or ("json" if typed.lower().endswith(".json") else "md")
     text = _as_json(data) if kind == "json" else as_markdown(conversation, messages)
+    text = session.services.keys.redactor.hide(text, shortest=IN_A_TALK)
     if call.shell and not typed:
         return Reply((Line(text.rstrip("\n")),), data)
     path = _target(typed, f"{conversation.persona}-{short(conversation.id)}.{kind}")
@@ -227,7 +229,8 @@ async def _open(call: Invocation, conversation: Conversation) -> Reply:
     if call.shell:
         messages = await on(saved, saved.path, conversation.id)
         data = as_data(conversation, messages, await _calls(session, conversation))
-        return Reply((Line(as_markdown(conversation, messages).rstrip("\n")),), data)
+        text = as_markdown(conversation, messages).rstrip("\n")
+        return Reply((Line(session.services.keys.redactor.hide(text, shortest=IN_A_TALK)),), data)
     if session.incognito:
         raise UsageError("Incognito is on: nothing saved can be gone on with.", "/incognito off, then /history again.")
     await session.resume(conversation.id)

@@ -15,16 +15,13 @@ from ei.messages import (
 )
 from ei.providers.base import Connection
 from ei.providers.keys import KnownKey
-from ei.providers.redactor import PieceFilter, hide, hide_in
-
-SHORTEST_IN_A_REPLY = 12
-"""Shorter ones stand in for a key where none is needed, and are words that a reply may have (lm-studio)."""
+from ei.providers.redactor import IN_A_TALK, PieceFilter, hide, hide_in
 
 
 def forms_for(connection: Connection) -> tuple[str, ...]:
     """What must not come back from that connection, the longest first."""
-    forms = connection.redactor.forms((connection.key.text,) if isinstance(connection.key, KnownKey) else ())
-    return tuple(form for form in forms if len(form) >= SHORTEST_IN_A_REPLY)
+    own = (connection.key.text,) if isinstance(connection.key, KnownKey) else ()
+    return connection.redactor.forms(own, IN_A_TALK)
 
 
 async def hidden(events: AsyncIterator[StreamEvent], connection: Connection) -> AsyncGenerator[StreamEvent, None]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 
 SHORTEST = 6
 """What is shorter is no key, and would tear holes into any text."""
+IN_A_TALK = 12
+"""Shorter ones stand in for a key where none is needed, and are words that a reply may have (lm-studio)."""
 HIDDEN = "[key]"
 
 
@@ -31,20 +33,22 @@ class Redactor:
         with self._lock:
             self._learned.add(secret)
 
-    def forms(self, also: Iterable[str] = ()) -> tuple[str, ...]:
-        """Every way in which a secret may stand in a text, the longest first. also: further secrets."""
+    def forms(self, also: Iterable[str] = (), shortest: int = SHORTEST) -> tuple[str, ...]:
+        """Every way in which a secret may stand in a text, the longest first. also: further secrets; shortest: how many
+        characters each has at least."""
         known = [*self._known(), *also]
         with self._lock:
             forms = {form for secret in {*self._learned, *known} for form in self._forms_of(secret)}
+            forms = {form for form in forms if len(form) >= shortest}
         return tuple(sorted(forms, key=len, reverse=True))
 
-    def hide(self, text: str, also: Iterable[str] = ()) -> str:
-        """The text with `[key]` in place of every secret, however it is written down there."""
-        return hide(text, self.forms(also))
+    def hide(self, text: str, also: Iterable[str] = (), shortest: int = SHORTEST) -> str:
+        """The text with `[key]` in place of every secret, however it is written down there; the rest as `forms`."""
+        return hide(text, self.forms(also, shortest))
 
     def hide_in(self, value: object) -> object:
-        """A JSON-ready value with its texts as `hide` gives them."""
-        return hide_in(value, self.forms())
+        """A JSON-ready value that holds what was talked of, with its texts as `hide` gives them."""
+        return hide_in(value, self.forms(shortest=IN_A_TALK))
 
     def _forms_of(self, secret: str) -> tuple[str, ...]:
         if secret not in self._made:

@@ -14,6 +14,7 @@ from ei.engine.events import GivenBack
 from ei.engine.session import Session
 from ei.errors import CancelledError, EiError, StorageError
 from ei.storage.ids import short
+from ei.terminal.passphrase import by_ui
 from ei.terminal.screen import Screen
 from ei.terminal.suggest import suggester
 from ei.terminal.theme import Theme
@@ -64,6 +65,7 @@ class Repl:
     async def begin(self, conversation: str | None = None, *, incognito: bool = False) -> None:
         """Goes to where the conversation is, and takes lines from now on. Raises EiError where it cannot."""
         session = self.session
+        session.services.keys.passphrase = by_ui(self.ui)
         if conversation is not None:
             await session.db(session.store.find, conversation)
         self.view.greet()

@@ -41,7 +41,7 @@ async def test_a_server_that_is_not_there_leaves_the_limit_open(tmp_path: Path) 
 
 
 async def test_a_long_conversation_is_cut_to_what_the_model_may_be_loaded_with(tmp_path: Path) -> None:
-    with OllamaServer() as server:
+    with OllamaServer(tokens_per_word=2) as server:
         server.install(QWEN.model, context=16_384)
         async with bench(tmp_path, EI_OLLAMA_BASE_URL=server.url, EI_LLM_MODEL=str(QWEN)) as b:
             for _ in range(3):

@@ -180,9 +180,11 @@ class Spending:
             return own
         if runs_here(self.rooms, model.provider):
             return Dearest(0, 0)
-        if own is not None and source == "provider":
-            return own
-        return dearest_listed(like_model(self.rooms, model))
+        listed = dearest_listed(like_model(self.rooms, model))
+        if own is None or source != "provider":
+            return listed
+        # Its own list may not say what long prompts cost.
+        return own if listed is None else Dearest(max(own.input, listed.input), max(own.output, listed.output))
 
     def _longest(self, model: ModelId, row: Model | None, request: ChatRequest) -> int:
         """How long a reply the model can be asked for where nobody chose."""

@@ -142,9 +142,7 @@ def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     results = {count: measure(count), FEW: measure(FEW)}
     print(f"milliseconds from a key until its answer is drawn; usual: p95 of each key's middle of {ROUNDS}\n")
-    print(
-        f"{'models':>7}  {'':<8} {'keys':>5} {'p50':>7} {'p95':>7} {'worst':>7}   p95 of each key's middle of {ROUNDS}"
-    )
+    print(f"{'models':>7}  {'':<8} {'keys':>5} {'p50':>7} {'p95':>7} {'worst':>7} {'usual':>7}")
     for models, result in results.items():
         for kind, found in [*result.keys.items(), ("all", result.all())]:
             each = [one for times in found for one in times]

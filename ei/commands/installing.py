@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ei.commands.base import Choice, Invocation, Reply
+from ei.commands.model_rows import letters
 from ei.commands.ollama_pulls import pull
 from ei.engine.pulling import OLLAMA, size_text
-from ei.models.families import families, size_of
+from ei.models.families import Family, families, size_of
+from ei.models.values import Model
 
 KEY = "install "
 """Begins the keys of such rows: no reference holds a space."""
@@ -18,7 +20,7 @@ def install_rows(installed: Collection[str]) -> list[Choice]:
     """A row for each size of each family that can talk. installed: names of Ollama's models."""
     there = {name.removesuffix(":latest") for name in installed}
     return [
-        Choice(f"{KEY}{name}", f"{OLLAMA}:{name}", _detail(name, family.good_at), GROUP, "", (), _words(family.can))
+        Choice(f"{KEY}{name}", f"{OLLAMA}:{name}", "", GROUP, "", _cells(name, family), _words(family))
         for family in families()
         if "embedding" not in family.can
         for name in family.names
@@ -51,5 +53,19 @@ def _detail(name: str, good_at: str) -> str:
     return f"{size_text(size)} · {good_at}" if size else good_at
 
 
-def _words(can: tuple[str, ...]) -> str:
-    return " ".join(("install", "local", *can))
+def _cells(name: str, family: Family) -> tuple[str, ...]:
+    """What stands under the headings of the picker: tier, context, price, abilities, speed, and whose it is."""
+    can = frozenset({"thinking": "reasoning"}.get(word, word) for word in family.can)
+    size = size_of(name)
+    return (
+        "",
+        "",
+        "free",
+        letters(Model(OLLAMA, name, capabilities=can)),
+        "",
+        f"get {size_text(size)}" if size else "get",
+    )
+
+
+def _words(family: Family) -> str:
+    return " ".join(("install", "local", family.maker, family.good_at, *family.can))

@@ -161,9 +161,11 @@ def _row(running: Sequence[Pull]) -> str:
 
 
 def _line(pull: Pull) -> Line:
+    from ei.commands.shell import as_typed
+
     text, style = end_line(pull)
     styles: dict[str, Style] = {"good": "good", "warn": "warn", "error": "error"}
-    return Line(text, styles[style])
+    return Line(as_typed(text), styles[style])
 
 
 def _what_changed(pull: Pull) -> str:

@@ -162,7 +162,8 @@ class _Row:
             self._drawn = row
 
     def clear(self) -> None:
-        _write(self._stream, f"\r{' ' * cell_width(self._drawn)}\r")
+        # With what a terminal shows of a Ctrl-C behind it.
+        _write(self._stream, f"\r{' ' * min(cell_width(self._drawn) + 2, row_width())}\r")
 
 
 def row_width() -> int:

@@ -210,7 +210,8 @@ async def test_the_picker_offers_to_install_what_is_not_there(tmp_path: Path) ->
         assert "install qwen3:8b" not in rows
         assert "install nomic-embed-text:v1.5" not in rows
         assert rows["install gemma3:4b"].label == "ollama:gemma3:4b"
-        assert rows["install gemma3:4b"].detail.startswith("3.3 GB · talk in many languages")
+        assert rows["install gemma3:4b"].cells == ("", "", "free", "v", "", "get 3.3 GB")
+        assert "many languages" in rows["install gemma3:4b"].words
         facts = b.ui.offers[0].facts
         assert facts is not None
         assert facts("install gemma3:4b").startswith("not installed, by Google · 3.3 GB · ")

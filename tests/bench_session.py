@@ -100,7 +100,8 @@ class ScriptedUi:
             return None
         values = {field.key: typed.get(field.key, field.value) for field in form.fields}
         problems = [problem for field in form.fields if (problem := field.problem(values[field.key]))]
-        assert [*problems, form.problem(values)[1]] == [""]
+        problems.append(form.problem(values)[1])
+        assert problems == [""], problems
         return values
 
     async def edit(self, text: str, suffix: str = ".md") -> str | None:

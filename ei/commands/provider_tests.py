@@ -109,13 +109,10 @@ def sentence(looked: Looked) -> str:
         elif step.name == "key" and step.seconds is not None:
             parts.append("its key was accepted" if _answered(looked) else "whether its key is good shows with a word")
         elif step.name == "models":
-            parts.append(f"{step.told.partition(',')[0].removesuffix(' that chat')} models")
+            parts.append(plural(sum(model.chat for model in looked.models), "model"))
         elif step.name == "word":
             parts.append(f"{step.told.partition(':')[0]} answered in {_time(step)}")
-    end = f": {', '.join(parts)}" if parts else ""
-    if not any(step.works for step in looked.steps if step.name == "models") and looked.models == ():
-        return f"{looked.provider} is there, and lists no models."
-    return f"{looked.provider} works{end}."
+    return f"{looked.provider} works{': ' * bool(parts)}{', '.join(parts)}."
 
 
 def style_of(looked: Looked) -> Style:

@@ -26,7 +26,8 @@ class Line:
 class Table:
     """Rows under headings; a row marked in `current` is the one in use. The last column may wrap.
 
-    spare: headings of columns that are left out where the window is too narrow, the first one first.
+    spare: headings of columns that are left out where the window is too narrow, the first one first. whole: the heading
+    of a column that is not wrapped as long as another can be spared.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +35,7 @@ class Table:
     current: int | None = None
     title: str = ""
     spare: tuple[str, ...] = ()
+    whole: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

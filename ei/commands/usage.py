@@ -232,15 +232,17 @@ def _lines(found: Report, here: frozenset[str]) -> list[Line]:
     mark = "~" if total.estimated else ""
     cached = f" ({tokens(total.cached_tokens)} cached)" if total.cached_tokens else ""
     thought = f" ({tokens(total.reasoning_tokens)} reasoning)" if total.reasoning_tokens else ""
-    sums = f"tokens: {mark}{tokens(total.input_tokens)} in{cached}, {mark}{tokens(total.output_tokens)} out{thought}"
-    facts = [sums]
+    sums = f"{mark}{tokens(total.input_tokens)} tokens in{cached}, {mark}{tokens(total.output_tokens)} out{thought}"
+    out.append(Line(sums))
+    facts = []
     if total.first_token_ms is not None:
         facts.append(f"first token {_seconds(total.first_token_ms)}, p95 {_seconds(total.first_token_p95_ms)}")
     if total.tokens_per_second is not None:
         facts.append(f"{total.tokens_per_second:.0f} tokens/s")
     if total.failed:
         facts.append(f"{_percent(total)} failed")
-    out.append(Line(" · ".join(facts)))
+    if facts:
+        out.append(Line(" · ".join(facts)))
     if total.unknown:
         out.append(Line(f"What {plural(total.unknown, 'call')} cost is not known ($?).", "warn"))
     if len(found.days) > 1:
@@ -284,7 +286,7 @@ def _table(found: Report, here: frozenset[str], titles: Mapping[str, str]) -> Ta
         "speed", "failed", "calls",
     )  # fmt: skip
     spare = ("reasoning", "cached", "p95", "?", "speed", "out", "in", "first token", "failed")
-    return Table(columns, rows, spare=spare)
+    return Table(columns, rows, spare=spare, whole=found.by)
 
 
 def _label(by: By, group: Group, titles: Mapping[str, str]) -> str:
@@ -292,7 +294,7 @@ def _label(by: By, group: Group, titles: Mapping[str, str]) -> str:
         return NAMELESS.get(by, "")
     if by == "conversation":
         title = titles.get(group.key)
-        return f"{short(group.key)} {clip(title, 30)}" if title else short(group.key)
+        return f"{short(group.key)} {clip(title, 24)}" if title else short(group.key)
     return f"{_date(group.key)} {group.key[:4]}" if by == "day" else group.key
 
 

@@ -66,7 +66,7 @@ def render_table(table: Table, width: int, theme: Theme) -> list[str]:
         columns = list(zip(heads, *body, strict=True))
         widths = _fit(columns, width - margin)
         easy = min(_EASY, max(map(grid.natural, columns[-1])))
-        if widths is not None and (not spare or widths[-1] >= easy):
+        if widths is not None and (not spare or (widths[-1] >= easy and _is_whole(table, columns, widths))):
             break
         if not spare:
             return rows + _stacked(whole, *_styled(whole, theme), width, theme)
@@ -134,6 +134,14 @@ def _styled(table: Table, theme: Theme) -> tuple[list[Runs], list[list[Runs]]]:
 
 def _filled(texts: tuple[str, ...], count: int) -> tuple[str, ...]:
     return texts + ("",) * (count - len(texts))
+
+
+def _is_whole(table: Table, columns: list[tuple[Runs, ...]], widths: list[int]) -> bool:
+    """Whether the column that is not to be wrapped is not."""
+    if table.whole not in table.columns:
+        return True
+    index = table.columns.index(table.whole)
+    return widths[index] >= max(map(grid.natural, columns[index]))
 
 
 def _fit(columns: list[tuple[Runs, ...]], available: int) -> list[int] | None:

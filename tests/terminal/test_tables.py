@@ -121,3 +121,11 @@ def test_columns_that_can_be_spared_are_left_out_where_the_window_is_narrow() ->
     assert plain(table)[1] == "1  184ef2fe  local:google/gemma-3-12b  A walk in the rain"
     assert plain(table, width=40) == ["   id        title", "1  184ef2fe  A walk in the rain"]
     assert plain(table, width=16) == ["   title", "1  A walk in the", "   rain"]
+
+
+def test_a_column_that_is_to_stay_whole_is_not_wrapped_while_another_can_be_spared() -> None:
+    rows = (("a rather long name", "1", "2", "3"),)
+    for whole, first in ((None, "a rather     1    2    3"), ("name", "a rather long name  3")):
+        table = Table(("name", "one", "two", "3"), rows, spare=("two", "one"), whole=whole)
+        shown = [row.rstrip() for row in render_reply(Reply((table,)), 24, PLAIN)]
+        assert shown[1] == first

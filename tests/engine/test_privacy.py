@@ -66,6 +66,7 @@ async def talking(
     cloud: WireServer,
     here: WireServer | None = None,
     settings: Mapping[str, object] | None = None,
+    /,
     **more: str,
 ) -> AsyncIterator[Bench]:
     """A session with the persona ei in which nothing is tried twice; more: variables."""
@@ -344,7 +345,7 @@ async def test_a_host_of_ones_own_may_be_asked_and_never_through_a_proxy(
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{cloud.port}")
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{cloud.port}")
     where = {"EI_LLM_BASE_URL": elsewhere(here), "EI_LLM_MODEL": "local:tiny"}
-    async with talking(tmp_path, cloud, settings={"own_hosts": ["127.1"]}, **where) as b:
+    async with talking(tmp_path, cloud, here, {"own_hosts": ["127.1"]}, **where) as b:
         await everything_is(b)
         assert (await b.say("Hello")).text == "I am here."
         await b.command("/models sync local")

@@ -222,12 +222,16 @@ async def trial_of_a_provider(b: Bench) -> None:
     await do(b, "/provider test openai", yes=True)
 
 
+async def trial_of_all_providers(b: Bench) -> None:
+    await do(b, "/provider test --all", yes=True)
+
+
 SAID: tuple[Way, ...] = (
     reply, guest, fallback, tier, profile, compare, retry, retry_with, go_on, edit, once, from_the_command_line, fork,
 )  # fmt: skip
 """What belongs to a conversation."""
 BESIDE: tuple[Way, ...] = (
-    trial_of_a_model, lists, lists_in_the_background, list_of_one, picker, trial_of_a_provider,
+    trial_of_a_model, lists, lists_in_the_background, list_of_one, picker, trial_of_a_provider, trial_of_all_providers,
 )  # fmt: skip
 """What belongs to none: private only where everything is."""
 
@@ -283,6 +287,20 @@ async def test_nothing_leaves_beside_conversations_where_everything_is_private(
     async with talking(tmp_path, cloud, here) as b:
         await everything_is(b)
         assert await counted(cloud, b, way) == 0
+
+
+LOOKS = ("/provider", "/provider show openai", "/model", "/model why", "/model --list", "/models", "/ollama", "/prompt")
+
+
+@pytest.mark.parametrize("line", LOOKS)
+async def test_nothing_leaves_where_a_person_only_looks(
+    tmp_path: Path, cloud: WireServer, here: WireServer, line: str
+) -> None:
+    async with talking(tmp_path, cloud, here, EI_OLLAMA_BASE_URL=elsewhere(cloud)) as b:
+        await everything_is(b)
+        b.ui.keys.append(None)
+        await do(b, line)
+        assert cloud.connections == 0
 
 
 @pytest.mark.parametrize("way", [*SAID, *BESIDE, draft])

@@ -105,8 +105,8 @@ class OsKeyring:
                 f"{name} did not answer in {seconds:g} s.", "It may be locked: unlock it, then try again."
             )
         kind = type(failure[0]).__name__
-        if "Lock" in kind or "Dismissed" in kind or "Prompt" in kind:
-            raise ConfigError(f"{name} is locked.", "Unlock it, then try again.")
+        if "Lock" in kind or "dismissed" in str(failure[0]).lower():
+            raise ConfigError(f"{name} is locked.", f"Unlock it, then try again. {ELSEWHERE}")
         self._backend = None  # it may have gone away, and come again
         raise ConfigError(f"{name} could not be used ({kind}).", ELSEWHERE)
 

@@ -140,7 +140,7 @@ class Estimating:
             return None
         unknown = sum(one.cost is None for one in estimates)
         most = [one.most for one in estimates if one.most is not None]
-        line = f"About {short_money(sum(known))} together"
+        line = f"~{short_count(sum(one.input_tokens for one in estimates))} tokens in, all together"
         line += f", at most {short_money(sum(most))}" if len(most) == len(known) and not unknown else ""
         line += f"; what {unknown} of them cost is not known" if unknown else ""
         return Dear(

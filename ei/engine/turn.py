@@ -302,6 +302,7 @@ class Turn:
         for note in admitted.notes:
             self._tell(note)
         await self._tell_estimate(request)
+        tried.began = monotonic()  # how long the person thought about it is not the model's time
         events = stream_with_retries(
             admitted.provider,
             admitted.request,

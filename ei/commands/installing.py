@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ei.commands.base import Choice, Invocation, Reply
 from ei.commands.model_rows import letters
 from ei.commands.ollama_pulls import pull
-from ei.engine.pulling import OLLAMA, size_text
+from ei.engine.pulled import OLLAMA, size_text
 from ei.models.families import Family, families, size_of
 from ei.models.values import Model
 

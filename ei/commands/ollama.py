@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from ei.commands.ollama_rows import (
 )
 from ei.commands.parse import options
 from ei.commands.words import clip, plural, tokens
-from ei.engine.pulling import OLLAMA, full_name, open_ollama, remote_host, size_text
+from ei.engine.pulled import OLLAMA, full_name, size_text
 from ei.errors import ProviderError, UnknownModelError, UsageError
 from ei.models.families import families, search, size_of
 from ei.models.reference import nearest
@@ -62,9 +61,11 @@ async def run_ollama(call: Invocation) -> Reply:
 
 
 async def _list(call: Invocation, words: Sequence[str]) -> Reply:
+    import asyncio
+
     _none(call, words)
     session = call.session
-    async with await asyncio.to_thread(open_ollama, session.services) as ollama:
+    async with await _open(session) as ollama:
         installed, loaded = await asyncio.gather(ollama.tags(), ollama.loaded())
         contexts = await _contexts(session, ollama, installed)
     used = await session.on_main(session.services.calls.last_used, OLLAMA)
@@ -107,6 +108,8 @@ async def _list(call: Invocation, words: Sequence[str]) -> Reply:
 
 async def _contexts(session: Session, ollama: OllamaApi, installed: Sequence[Installed]) -> Mapping[str, int | None]:
     """The context of each model: what the registry knows, and what Ollama tells of the others."""
+    import asyncio
+
     known = {m.name: m.context for m in await session.on_main(session.services.registry.all) if m.provider == OLLAMA}
     few = asyncio.Semaphore(4)
 
@@ -124,15 +127,17 @@ async def _contexts(session: Session, ollama: OllamaApi, installed: Sequence[Ins
 
 
 async def _show(call: Invocation, words: Sequence[str]) -> Reply:
+    import asyncio
+
     from ei.engine.referring import references
 
     session = call.session
     name = _one(call, words, "show")
-    async with await asyncio.to_thread(open_ollama, session.services) as ollama:
+    async with await _open(session) as ollama:
         model = await _installed(call, ollama, name)
         shown, loaded = await asyncio.gather(ollama.show(model.name), ollama.loaded())
     used = await session.on_main(session.services.calls.last_used, OLLAMA)
-    uses = _uses(await asyncio.to_thread(references, session.services), model.name)
+    uses = _uses(await session.in_thread(references, session.services), model.name)
     now = session.services.now()
     held = next((each for each in loaded if full_name(each.name).lower() == full_name(model.name).lower()), None)
     last = _last_used(used, model.name)
@@ -197,7 +202,7 @@ async def _search(call: Invocation, words: Sequence[str]) -> Reply:
 
 async def _loaded(call: Invocation, words: Sequence[str]) -> Reply:
     _none(call, words)
-    async with await asyncio.to_thread(open_ollama, call.session.services) as ollama:
+    async with await _open(call.session) as ollama:
         loaded = await ollama.loaded()
     data = [loaded_data(model) for model in loaded]
     if not loaded:
@@ -218,7 +223,7 @@ async def _loaded(call: Invocation, words: Sequence[str]) -> Reply:
 
 async def _stop(call: Invocation, words: Sequence[str]) -> Reply:
     name = _one(call, words, "stop")
-    async with await asyncio.to_thread(open_ollama, call.session.services) as ollama:
+    async with await _open(call.session) as ollama:
         model = await _installed(call, ollama, name)
         if all(full_name(each.name).lower() != full_name(model.name).lower() for each in await ollama.loaded()):
             return Reply.line(f"{model.name} is not loaded.", "dim", {"model": model.name, "stopped": False})
@@ -232,9 +237,9 @@ async def _remove(call: Invocation, words: Sequence[str]) -> Reply:
 
     session = call.session
     name = _one(call, words, "rm")
-    async with await asyncio.to_thread(open_ollama, session.services) as ollama:
+    async with await _open(session) as ollama:
         model = await _installed(call, ollama, name)
-        uses = _uses(await asyncio.to_thread(references, session.services), model.name)
+        uses = _uses(await session.in_thread(references, session.services), model.name)
         details = [f"Used by {', '.join(uses)}."] if uses else []
         details += [f"It frees {size_text(model.size)}{_where(session)}."] if model.size else []
         if not (call.yes or await call.ui.confirm(f"Remove {model.name} from Ollama?", details)):
@@ -250,6 +255,12 @@ async def _remove(call: Invocation, words: Sequence[str]) -> Reply:
 
 
 # Which one is meant, and who uses it.
+
+
+async def _open(session: Session) -> OllamaApi:
+    from ei.engine.pulling import open_ollama
+
+    return await session.in_thread(open_ollama, session.services)
 
 
 async def _installed(call: Invocation, ollama: OllamaApi, name: str) -> Installed:
@@ -296,6 +307,8 @@ def _none(call: Invocation, words: Sequence[str]) -> None:
 
 
 def _where(session: Session) -> str:
+    from ei.engine.pulling import remote_host
+
     host = remote_host(session.services)
     return f" on {host}" if host else ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 from ei.commands.base import Invocation, Line, Progress, Reply, Style, Table
 from ei.commands.parse import options
 from ei.commands.pull_rows import end_line, in_short, pull_row
-from ei.engine.pulling import full_name, open_ollama, remote_host, size_text
+from ei.engine.pulled import full_name, size_text
 from ei.errors import UsageError
 from ei.models.families import size_of
 
 if TYPE_CHECKING:
-    from ei.engine.pulling import Pull
+    from ei.engine.pulled import Pull
 
 FRAME_SECONDS = 0.1
 
@@ -33,6 +32,10 @@ async def run_pull(call: Invocation, words: Sequence[str]) -> Reply:
 
 async def run_update(call: Invocation, words: Sequence[str]) -> Reply:
     """Pulls again what is installed."""
+    import asyncio
+
+    from ei.engine.pulling import open_ollama
+
     given = options(words, ("--all",), (), f"See {call.typed('help ollama')}.")
     if given.has("--all") == bool(given.rest):
         forms = f"{call.typed('ollama update MODEL')}, or {call.typed('ollama update --all')} for all of them"
@@ -51,6 +54,8 @@ async def run_update(call: Invocation, words: Sequence[str]) -> Reply:
 
 async def pull(call: Invocation, names: Sequence[str], *, update: bool = False) -> Reply:
     """Begins to install these models; in a shell it waits for their end. Raises what kept the only one from it."""
+    from ei.engine.pulling import remote_host
+
     pulls = call.session.pulls
     names = list(dict.fromkeys(full_name(name) for name in names))
     host = remote_host(call.session.services)
@@ -116,6 +121,8 @@ async def _stop(call: Invocation, names: Sequence[str]) -> Reply:
 
 async def _waited(call: Invocation, names: Sequence[str], update: bool) -> Reply:
     """All of them, with one row of progress; a question takes the row's place."""
+    import asyncio
+
     pulls = call.session.pulls
     with ExitStack() as stack:
         rows: list[Progress] = [stack.enter_context(call.ui.progress(""))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ei.commands.words import ago, tokens
-from ei.engine.pulling import size_text
+from ei.engine.pulled import size_text
 from ei.models.families import size_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ei.commands.models import NONE, set_model
 from ei.commands.parse import Options
 from ei.commands.providers import why_not
 from ei.commands.words import tokens
-from ei.engine.pulling import OLLAMA
+from ei.engine.pulled import OLLAMA
 from ei.errors import EiError, NeedsAnswerError, StorageError, UsageError
 from ei.models.choosing import NOT_HERE, is_sent_on
 from ei.models.expand import World, expand

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ei.engine.pull_meter import PullProgress
-from ei.engine.pulling import size_text
+from ei.engine.pulled import size_text
 
 if TYPE_CHECKING:
-    from ei.engine.pulling import Pull
+    from ei.engine.pulled import Pull
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 WIDEST = 40

@@ -10,7 +10,7 @@ from ei.errors import EiError
 from ei.messages import Usage
 
 if TYPE_CHECKING:
-    from ei.engine.pulling import Pull
+    from ei.engine.pulled import Pull
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ import shutil
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ei.engine.pull_meter import PullMeter, PullProgress
-from ei.errors import CutOffError, EiError, ProviderError, StorageError, UnknownModelError, UsageError
+from ei.engine.pull_meter import PullMeter
+from ei.engine.pulled import OLLAMA, Pull, State, full_name, size_text
+from ei.errors import CutOffError, EiError, ProviderError, StorageError, UnknownModelError
 from ei.models.families import families
 from ei.models.reference import nearest
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ei.engine.services import Services
     from ei.providers.ollama_api import OllamaApi
 
-OLLAMA = "ollama"
 AT_ONCE = 3
 FRAME_SECONDS = 0.1
 """How often progress is told."""
@@ -31,37 +31,8 @@ KEPT_FREE = 10
 """A pull asks before less than one part in so many of the disk stays free."""
 
 Ask = Callable[[str, Sequence[str]], Awaitable[bool]]
-State = Literal["waiting", "begun", "pulling", "paused", "installed", "stopped", "failed"]
 Usage = Callable[[Path], tuple[int, int]]
 """A folder -> (bytes of its disk, bytes that are free on it). Raises OSError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """One model that is being installed, or was.
-
-    name: with its tag. host: who runs Ollama, "" for this machine. before, after: digests, "" where it was not there.
-    update: it is there, and is looked at again. seconds: how long it took so far. error: why it failed.
-    """
-
-    name: str
-    host: str = ""
-    state: State = "waiting"
-    progress: PullProgress = field(default_factory=PullProgress)
-    before: str = ""
-    after: str = ""
-    update: bool = False
-    seconds: float = 0.0
-    error: EiError | None = None
-
-    @property
-    def running(self) -> bool:
-        return self.state in ("waiting", "begun", "pulling", "paused")
-
-    @property
-    def shown(self) -> str:
-        """The name as a person would type it."""
-        return self.name.removesuffix(":latest")
 
 
 class Pulls:
@@ -257,15 +228,6 @@ class _Disk:
         )
 
 
-def full_name(name: str) -> str:
-    """A name as Ollama lists it: with its tag, without `ollama:` before it. Raises UsageError for what is none."""
-    text = name.strip().removeprefix(f"{OLLAMA}:")
-    plain = text.replace("/", "").replace(":", "").replace("-", "").replace("_", "").replace(".", "").replace("@", "")
-    if not (plain.isascii() and plain.isalnum()) or len(text) > 300 or text.startswith("-"):
-        raise UsageError(f'"{name}" is no name of a model.', "Names look like qwen3:8b or hf.co/OWNER/MODEL.")
-    return text if ":" in text.rpartition("/")[2] else f"{text}:latest"
-
-
 def remote_host(services: Services) -> str:
     """Who runs Ollama, where that is not this machine, "" where it is. Raises ConfigError."""
     from ei.providers.addresses import BadAddressError, is_loopback, split
@@ -311,15 +273,6 @@ def plainly(error: EiError, pull: Pull) -> EiError:
     if isinstance(error, CutOffError) and percent is not None:
         return CutOffError(f"The download of {pull.shown} broke off at {percent} %.", error.hint, provider=OLLAMA)
     return error
-
-
-def size_text(count: int) -> str:
-    """Bytes as Ollama and shops count them: 5.2 GB, 815 MB, 12 kB."""
-    for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= size:
-            shown = f"{count / size:.1f}" if count < 10 * size else f"{count / size:.0f}"
-            return f"{shown} {unit}"
-    return f"{max(count, 0)} B"
 
 
 def _usage(folder: Path) -> tuple[int, int]:

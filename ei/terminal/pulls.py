@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ei.commands.pull_rows import end_line, pull_row
 
 if TYPE_CHECKING:
-    from ei.engine.pulling import Pull
+    from ei.engine.pulled import Pull
     from ei.terminal.frames import Status
     from ei.terminal.screen import Screen
 

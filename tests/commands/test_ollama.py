@@ -16,7 +16,7 @@ from ei.commands.base import Table
 from ei.commands.ollama import complete_ollama
 from ei.commands.pull_rows import end_line, in_short, pull_row
 from ei.engine.pull_meter import PullProgress
-from ei.engine.pulling import Pull
+from ei.engine.pulled import Pull
 from ei.errors import EiError, PrivateError, UnknownModelError, UsageError
 from ei.usage.values import Call
 from tests.bench_session import Bench, bench, text_of

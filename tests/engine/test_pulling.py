@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ei.engine.pulling import Pull, Pulls, full_name, models_folder, size_text
+from ei.engine.pulled import Pull, full_name, size_text
+from ei.engine.pulling import Pulls, models_folder
 from ei.errors import CutOffError, NeedsAnswerError, ProviderError, UnknownModelError, UnreachableError, UsageError
 from tests.bench_session import Bench, bench
 from tests.ollama import OllamaServer, PullFailure

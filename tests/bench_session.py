@@ -177,8 +177,9 @@ class Bench:
         return [(message.author or "you", message.text) for message in messages]
 
     def told(self) -> list[str]:
-        """Lines told outside replies, and notices inside them."""
-        return [event.text for event in self.events if isinstance(event, Told | TurnNotice)]
+        """Lines told outside replies, and notices inside them but for quiet ones."""
+        told = (event for event in self.events if isinstance(event, Told | TurnNotice))
+        return [event.text for event in told if isinstance(event, Told) or not event.quiet]
 
     def streamed(self) -> str:
         return "".join(event.text for event in self.events if isinstance(event, TurnText))

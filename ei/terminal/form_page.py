@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import Layout, ScrollablePane
-from prompt_toolkit.layout.containers import Container, HSplit, VSplit, Window
+from prompt_toolkit.layout.containers import Container, HSplit, ScrollOffsets, VSplit, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.processors import AfterInput, ConditionalProcessor, PasswordProcessor
@@ -29,6 +30,8 @@ _WIDEST = 18
 _ABOUT = 4
 """Rows that what stands above the lines has at most."""
 _BELOW = 3
+_LOW = 17
+"""Rows of a window below which what stands above the lines is left out."""
 SAVE = "Save"
 
 
@@ -110,9 +113,9 @@ class _Row:
 class _Sheet:
     """The form as it is being filled in."""
 
-    def __init__(self, form: Form, columns: Callable[[], int]) -> None:
+    def __init__(self, form: Form, size: Callable[[], Size]) -> None:
         self._form = form
-        self._columns = columns
+        self._size = size
         self._shown = False
         self._told = ""
         self._leaving = False
@@ -186,7 +189,7 @@ class _Sheet:
             [
                 Window(FormattedTextControl(self._title), height=1),
                 Window(FormattedTextControl(self._about), height=self._about_height, dont_extend_height=True),
-                ScrollablePane(lines, show_scrollbar=False),
+                ScrollablePane(lines, scroll_offsets=ScrollOffsets(), show_scrollbar=False),
                 Window(FormattedTextControl(self._below), height=_BELOW),
                 Window(FormattedTextControl(self._keys), height=Dimension(min=1, max=2), wrap_lines=True,
                        dont_extend_height=True),
@@ -210,21 +213,27 @@ class _Sheet:
         return VSplit([Window(FormattedTextControl(mark), width=_MARK, height=1), self._save])
 
     def _title(self) -> StyleAndTextTuples:
-        return [("class:picker.title", clip(safe(self._form.title), max(self._columns(), 1)))]
+        return [("class:picker.title", clip(safe(self._form.title), max(self._size().columns, 1)))]
+
+    @property
+    def _low(self) -> bool:
+        return self._size().rows < _LOW
 
     def _about_rows(self) -> list[str]:
-        width = max(self._columns(), 1)
+        if self._low:
+            return []
+        width = max(self._size().columns, 1)
         return [row for line in self._form.about for row in wrap(safe(line), width)][:_ABOUT]
 
     def _about(self) -> StyleAndTextTuples:
         return [("class:form.keys", "\n".join(self._about_rows()))]
 
     def _about_height(self) -> Dimension:
-        return Dimension.exact(len(self._about_rows()) + 1)
+        return Dimension.exact(0 if self._low else len(self._about_rows()) + 1)
 
     def _below(self) -> StyleAndTextTuples:
         """What is wrong, else what the line means."""
-        width = max(self._columns(), 1)
+        width = max(self._size().columns, 1)
         index = self.at
         text, style = self._told, "class:form.problem"
         if not text:
@@ -233,16 +242,19 @@ class _Sheet:
         return [(style, "\n" + "\n".join(wrap(safe(text), width)[: _BELOW - 1]))]
 
     def _keys(self) -> StyleAndTextTuples:
+        return [("class:form.keys", "\n".join(wrap(self._ways(), max(self._size().columns, 1))[:2]))]
+
+    def _ways(self) -> str:
         index = self.at
         kind = self.rows[index].field.kind if index < len(self.rows) else ""
         more = {"choice": " · ←→ changes", "secret": f" · Ctrl-T {'hides' if self._shown else 'shows'} it"}
         enter = "Enter goes on" if kind else "Enter saves"
-        return [("class:form.keys", f"{enter} · ↑↓ move{more.get(kind, '')} · Ctrl-S saves · Esc leaves")]
+        return f"{enter} · ↑↓ move{more.get(kind, '')} · Ctrl-S saves · Esc leaves"
 
 
 def form_page(device: Device, form: Form) -> Application[Mapping[str, str] | None]:
     """The application; its result is what was typed, by the keys of the lines, or None when the person left."""
-    sheet = _Sheet(form, lambda: device.output.get_size().columns)
+    sheet = _Sheet(form, device.output.get_size)
     return device.page(sheet.layout, _bindings(sheet))
 
 

@@ -374,7 +374,7 @@ async def test_a_profile_that_uses_a_provider_is_told_before_it_is_removed(tmp_p
     async with bench(tmp_path) as b:
         b.ui.yes = [False]
         await b.command("/provider remove work")
-        assert "llm_profiles.w" in b.ui.asked[0]
+        assert "profile w" in b.ui.asked[0]
         assert "default_model" in b.ui.asked[0]
 
 

@@ -143,6 +143,9 @@ def where_of(session: Session, provider: str) -> str:
 
 def problem_of(session: Session, provider: str) -> str:
     """Why a provider cannot be asked, in few words, or ""."""
+    from ei.engine.own import everything
+    from ei.models.choosing import NOT_HERE
+
     chooser = session.services.chooser
     endpoint = chooser.endpoints().get(provider)
     if endpoint is None:
@@ -152,6 +155,8 @@ def problem_of(session: Session, provider: str) -> str:
     connection = chooser.connection(provider)
     if connection.problem or not connection.base_url:
         return "no address"
+    if not connection.own and everything(session.services.config.last_good()):
+        return NOT_HERE
     return "" if connection.ready else "no key"
 
 

@@ -89,6 +89,7 @@ async def _list(call: Invocation) -> Reply:
 
 
 async def _sync(call: Invocation, words: Sequence[str]) -> Reply:
+    from ei.engine.own import everything
     from ei.engine.syncing import sync
 
     session = call.session
@@ -99,6 +100,8 @@ async def _sync(call: Invocation, words: Sequence[str]) -> Reply:
                  for a in result.asked)  # fmt: skip
     told = f"{result.new:,} new, {result.changed:,} changed, {result.gone:,} gone."
     lines = [Line(news.text, "warn") for news in result.news]
+    if only is None and everything(session.services.config.current()):
+        lines.append(Line("Everything is private: providers that are not on this machine were not asked.", "dim"))
     data = {
         "providers": [
             {"provider": a.provider, "models": a.models, "seconds": round(a.seconds, 3), "problem": a.problem or None}

@@ -5,11 +5,32 @@ from __future__ import annotations
 import pytest
 
 from ei.conversations.store import ConversationStore
-from ei.conversations.values import State
+from ei.conversations.values import Kept, State
 from ei.errors import NotFoundError, UsageError
 from ei.messages import ReplyInfo, TextPart
 from ei.storage.database import Database
 from tests.conversations.helpers import say, stream, talk, texts
+
+
+def test_what_is_private_stays_so_in_copies_until_the_person_lets_it_go(store: ConversationStore) -> None:
+    id = store.create("ei").id
+    talk(store, id, ("a", "b"))
+    secret = store.append(id, store.get(id).head, "user", "", [TextPart("c")], to="otto", private=True)
+    waiting = store.queue(id, [TextPart("d")], to="otto", private=True)
+    assert (secret.private, waiting.private, store.send_queued(waiting.id, secret.id).private) == (True, True, True)
+    assert (store.get(id).private, store.get(id).private_messages) == (False, 2)
+    store.set_private(id, True)
+    copy = store.fork(id)
+    assert (copy.private, copy.private_messages) == (True, 2)
+    assert store.keeping(copy.id, ["otto", "mike"]) == Kept(True, 2, ("otto",))
+    store.set_private(copy.id, False)
+    assert store.keeping(copy.id, ["otto", "mike"]) == Kept()
+    assert store.keeping(store.fork(copy.id).id, ["otto"]) == Kept()
+    assert store.keeping(id) == Kept(True, 2)
+    later = store.append(copy.id, store.get(copy.id).head, "user", "", [TextPart("e")], to="otto")
+    assert (later.private, store.keeping(copy.id, ["otto"])) == (False, Kept(people=("otto",)))
+    store.copy_persona("ei", "copy")
+    assert [found.private for found in store.list("copy")] == [found.private for found in store.list("ei")]
 
 
 def test_choosing_goes_back_to_where_that_branch_was_left(store: ConversationStore) -> None:

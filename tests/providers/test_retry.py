@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from ei.errors import BusyError, CutOffError, RefusedKeyError, TooLongError, UnreachableError
+from ei.errors import BusyError, CutOffError, PrivateError, RefusedKeyError, TooLongError, UnreachableError
 from ei.messages import ChatRequest, Retrying
 from ei.providers.base import Connection
 from ei.providers.endpoints import ANTHROPIC, LOCAL
@@ -39,6 +39,22 @@ class Clock:
 
 
 POLICY = RetryPolicy()
+
+
+async def test_every_attempt_but_the_first_is_allowed_anew(server: WireServer) -> None:
+    server.script(Status(503), Status(503), Answer("too late"))
+    allowed: list[int] = []
+
+    async def may_go_on() -> None:
+        allowed.append(len(server.chats))
+        if len(allowed) == 2:
+            raise PrivateError("It became private.")
+
+    provider = openai_at(server)
+    events = stream_with_retries(provider, asks(), POLICY, sleep=Clock(), random=lambda: 0.5, may_go_on=may_go_on)
+    assert isinstance((await heard(events)).error, PrivateError)
+    await provider.close()
+    assert (allowed, len(server.chats)) == ([1, 2], 2)
 
 
 async def tried(

@@ -52,6 +52,12 @@ def test_incognito_is_said_in_one_word_where_there_is_no_room_for_more() -> None
     assert text(status, 30) == " ei · incognito · local:tiny"
 
 
+def test_what_stays_here_is_said_before_the_model() -> None:
+    status = Status("ei", "local:tiny", private=True)
+    assert text(status, 60) == " ei · private: stays here · local:tiny"
+    assert text(status, 24) == " ei · private"
+
+
 @pytest.mark.parametrize(
     ("cost", "unknown", "calls", "expected"),
     [

@@ -242,7 +242,7 @@ class Spending:
     async def _agreed(self, dear: Dear, model: ModelId, ask: Ask | None, over: Held | None = None) -> None:
         """Returns where the person lets it through."""
         error = held(over, model) if over is not None else _unwanted(dear, model)
-        if over is not None and (not over.by or over.strictest.budget.then != "ask"):
+        if over is not None and (ask is None or not over.by or over.strictest.budget.then != "ask"):
             raise error
         try:
             if ask is None:

@@ -146,6 +146,8 @@ async def test_ask_lets_one_request_through_that_the_person_wants(tmp_path: Path
 
 async def test_where_nobody_can_be_asked_only_the_answer_is_missing(tmp_path: Path, server: WireServer) -> None:
     async with talking(tmp_path, server, Budget("day", 0)) as b:
+        assert "The budget of the day has $0.00 left" in (await b.say("Hello")).error
+        b.session.may_cost_more = b.ui.confirm
         await b.session.send("Hello")
         ended = await b.ended()
         assert isinstance(ended.error, NeedsAnswerError)

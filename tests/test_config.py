@@ -193,6 +193,7 @@ def test_the_written_out_settings_file_has_every_key_and_changes_nothing() -> No
         "llm_config": {},
         "display": {},
         "models": {},
+        "costs": {},
         "retry": {},
     }
 

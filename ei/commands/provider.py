@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -155,6 +154,8 @@ async def _enable(call: Invocation, words: Sequence[str], enabled: bool) -> Repl
 
 async def _remove(call: Invocation, words: Sequence[str]) -> Reply:
     """Takes the settings and the stored key of a provider away, after saying who refers to it."""
+    import asyncio
+
     from ei.commands.profile_changes import file_of, write
     from ei.commands.provider_keys import PLACES, reference_of, where, with_key
     from ei.engine.provider_facts import provider_settings

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ei.commands.base import Choice, Document, Line, Reply
+from ei.commands.base import Choice, Document, Form, Line, Reply
 from ei.errors import ConfigError, ExitCode, NeedsAnswerError
 from ei.terminal.clipboard import copy_text
 from ei.terminal.editor import edit_text, editor_command
@@ -31,13 +31,22 @@ async def test_everything_else_that_needs_a_person_is_refused() -> None:
     assert not ui.answer(True)
     for question in (
         ui.ask("Name?"),
-        ui.secret("Key?"),
+        ui.form(Form("Values", ())),
         ui.choose("Which?", [Choice("a", "a")]),
         ui.edit("text"),
         ui.browse("Pages", [], 0),
     ):
         with pytest.raises(NeedsAnswerError):
             await question
+
+
+async def test_a_secret_is_a_line_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" a-key \nmore\n"))
+    assert await PlainUi().secret("Key?") == "a-key"
+    for stdin in (io.StringIO(""), None):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(NeedsAnswerError):
+            await PlainUi().secret("Key?")
 
 
 async def test_an_editor_needs_a_stdin_that_is_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

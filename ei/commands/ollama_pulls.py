@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -163,6 +162,8 @@ async def _waited(call: Invocation, names: Sequence[str], update: bool) -> Reply
 
 
 def _row(running: Sequence[Pull]) -> str:
+    import shutil
+
     width = shutil.get_terminal_size().columns - 1
     return pull_row(running[0], width) if len(running) == 1 else in_short(running)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +37,8 @@ class Family:
 @cache
 def families() -> tuple[Family, ...]:
     """All that ship, the ones to look at first in front. Source of names and sizes: ollama.com/library."""
+    import json
+
     rows = json.loads(Path(__file__).with_name("ollama_families.json").read_text("utf-8"))
     return tuple(
         Family(

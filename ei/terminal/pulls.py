@@ -34,6 +34,8 @@ class PullRows:
                 row[0].__exit__(None, None, None)
             self._say(*end_line(pull))
             return
+        if pull.state == "waiting" and row is None:
+            return  # of many, only those that are being fetched have a row
         if row is None:
             shown = self._screen.status(f"Pulling {pull.shown}")
             row = self._rows[pull.name] = shown, shown.__enter__()

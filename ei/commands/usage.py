@@ -153,7 +153,8 @@ COMMAND = Command(
     (
         "usage [today|week|month|all]  of today, the last 7 days, this month (unless told), or all time",
         "usage --by model|provider|persona|day|interaction|conversation  in groups; by model unless told",
-        "usage --json|--csv  all of it, for programs and spreadsheets",
+        "usage --csv  all of it, for a spreadsheet",
+        "usage --json  all of it, for a program",
     ),
     run_usage,
     "models",

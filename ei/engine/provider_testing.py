@@ -21,6 +21,7 @@ from ei.models.values import Prices
 from ei.personas.values import Persona
 from ei.providers.base import Connection, ListedModel
 from ei.providers.estimate import estimate_prompt
+from ei.providers.keys import KeySource
 from ei.providers.models_list import list_models
 
 StepName = Literal["reach", "key", "models", "word"]
@@ -55,14 +56,19 @@ class Looked:
         return all(step.works is not False for step in self.steps)
 
 
-async def look_at(services: Services, name: str, tell: Callable[[str], None] = lambda text: None) -> Looked:
-    """Takes the steps that cost nothing. tell: what is being done, in words. Raises ConfigError, PrivateError.
+async def look_at(
+    services: Services, name: str, tell: Callable[[str], None] = lambda text: None, key: KeySource | None = None
+) -> Looked:
+    """Takes the steps that cost nothing. tell: what is being done, in words; key: one to try in place of its own.
+    Raises ConfigError, PrivateError.
 
     Where there is a key the list is asked for without it first: a list that anybody gets proves no key.
     """
     tell("is it there?")
     await asyncio.to_thread(services.gate.open, name)  # what must not be asked is refused here
     connection = services.chooser.connection(name)
+    if key is not None:
+        connection = replace(connection, key=key, key_source="the new key", key_problem="")
     if connection.problem or not connection.ready:
         return Looked(name, (_unready(connection),))
     if connection.endpoint.wire == "builtin":
@@ -82,8 +88,11 @@ async def look_at(services: Services, name: str, tell: Callable[[str], None] = l
         tell("is its key good?")
     began = monotonic()
     try:
-        provider = await asyncio.to_thread(services.gate.open, name)
-        models = await provider.models()
+        if key is None:
+            provider = await asyncio.to_thread(services.gate.open, name)
+            models = await provider.models()
+        else:
+            models = await list_models(connection, details=False)
     except EiError as error:
         seconds = monotonic() - began
         if isinstance(error, UnreachableError):

@@ -8,7 +8,7 @@ from ei.commands.base import Choice, Invocation, Reply
 from ei.commands.model_rows import letters
 from ei.commands.ollama_pulls import pull
 from ei.engine.pulled import OLLAMA, size_text
-from ei.models.families import Family, families, size_of
+from ei.models.families import Family, Size, families, size_of
 from ei.models.values import Model
 
 KEY = "install "
@@ -20,22 +20,22 @@ def install_rows(installed: Collection[str]) -> list[Choice]:
     """A row for each size of each family that can talk. installed: names of Ollama's models."""
     there = {name.removesuffix(":latest") for name in installed}
     return [
-        Choice(f"{KEY}{name}", f"{OLLAMA}:{name}", "", GROUP, "", _cells(name, family), _words(family))
+        Choice(f"{KEY}{name}", f"{OLLAMA}:{name}", "", GROUP, "", _cells(size), _words(family, size))
         for family in families()
-        if "embedding" not in family.can
-        for name in family.names
-        if name not in there
+        for name, size in zip(family.names, family.sizes, strict=True)
+        if name not in there and "embedding" not in size.can
     ]
 
 
 def install_facts(key: str) -> str:
     """All that is known of such a row, on one line; "" for another one."""
-    name = key.removeprefix(KEY)
-    found = next((family for family in families() if name in family.names), None) if key.startswith(KEY) else None
-    if found is None:
-        return ""
-    can = ", ".join(found.can)
-    return " · ".join(part for part in (f"not installed, by {found.maker}", _detail(name, found.good_at), can) if part)
+    for family in families() if key.startswith(KEY) else ():
+        for name, size in zip(family.names, family.sizes, strict=True):
+            if name == key.removeprefix(KEY):
+                about = size_text(size.bytes) if size.bytes else ""
+                parts = (f"not installed, by {family.maker}", about, family.good_at, ", ".join(size.can))
+                return " · ".join(part for part in parts if part)
+    return ""
 
 
 async def install(call: Invocation, key: str) -> Reply:
@@ -48,24 +48,12 @@ async def install(call: Invocation, key: str) -> Reply:
     return await pull(call, [name])
 
 
-def _detail(name: str, good_at: str) -> str:
-    size = size_of(name)
-    return f"{size_text(size)} · {good_at}" if size else good_at
+def _cells(size: Size) -> tuple[str, ...]:
+    """What stands under the headings of the picker: tier, context, price, abilities, speed, and where its data goes."""
+    can = frozenset({"thinking": "reasoning"}.get(word, word) for word in size.can)
+    abilities = letters(Model(OLLAMA, "", capabilities=can))
+    return "", "", "free", abilities, "", f"get {size_text(size.bytes)}" if size.bytes else "get"
 
 
-def _cells(name: str, family: Family) -> tuple[str, ...]:
-    """What stands under the headings of the picker: tier, context, price, abilities, speed, and whose it is."""
-    can = frozenset({"thinking": "reasoning"}.get(word, word) for word in family.can)
-    size = size_of(name)
-    return (
-        "",
-        "",
-        "free",
-        letters(Model(OLLAMA, name, capabilities=can)),
-        "",
-        f"get {size_text(size)}" if size else "get",
-    )
-
-
-def _words(family: Family) -> str:
-    return " ".join(("install", "local", family.maker, family.good_at, *family.can))
+def _words(family: Family, size: Size) -> str:
+    return " ".join(("install", "local", family.maker, family.good_at, *size.can))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 GIGABYTE = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One size of a family. tag: what stands after the colon. bytes: about what is downloaded, None unknown."""
+    """One size of a family.
+
+    tag: what stands after the colon. can: as in Family, for the size alone. bytes: about what is downloaded, None
+    unknown.
+    """
 
     tag: str
+    can: tuple[str, ...]
     bytes: int | None = None
 
 
@@ -46,7 +52,7 @@ def families() -> tuple[Family, ...]:
             row["maker"],
             row["good_at"],
             tuple(row["can"]),
-            tuple(Size(size["tag"], round(size["gb"] * GIGABYTE) if "gb" in size else None) for size in row["sizes"]),
+            tuple(_size(size, row["can"]) for size in row["sizes"]),
         )
         for row in rows
     )
@@ -63,6 +69,10 @@ def size_of(name: str) -> int | None:
     return next(
         (size.bytes for family in families() for size in family.sizes if f"{family.name}:{size.tag}" == name), None
     )
+
+
+def _size(row: Mapping[str, Any], can: Sequence[str]) -> Size:
+    return Size(row["tag"], tuple(row.get("can", can)), round(row["gb"] * GIGABYTE) if "gb" in row else None)
 
 
 def _text(family: Family) -> str:

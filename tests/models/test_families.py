@@ -33,3 +33,8 @@ def test_the_size_of_a_name_is_known_where_it_is_listed() -> None:
     assert size_of("qwen3:8b") == 5_200_000_000
     assert size_of("gemma4:31b") is None
     assert size_of("somebody/else") is None
+
+
+def test_a_size_that_can_less_than_its_family_says_so() -> None:
+    gemma = next(family for family in families() if family.name == "gemma3")
+    assert [size.can for size in gemma.sizes] == [(), (), ("vision",), ("vision",), ("vision",)]

@@ -123,7 +123,7 @@ def details(
         ("also called", ", ".join(model.aliases)),
         ("runs", "on this machine" if where == "local" else "in the cloud"),
         ("seen here", measured),
-        ("learned here", ", ".join(f"{name}: {clip(_learned(value), 60)}" for name, value in learned.items())),
+        ("learned here", ", ".join(f"{name}: {clip(_learned(name, value), 60)}" for name, value in learned.items())),
         ("state", ", ".join(states(model, problem)) or "ready"),
         ("used by", ", ".join(used)),
         ("set by hand", ", ".join(sorted(model.by_hand))),
@@ -166,7 +166,9 @@ def _price(model: Model, price: int | None, where: str) -> str:
     return dollars(price).removeprefix("$")
 
 
-def _learned(value: object) -> str:
+def _learned(name: str, value: object) -> str:
+    if name == "density" and isinstance(value, list) and len(value) == 4:
+        return f"{1 / value[0]:.1f} letters a token, by {value[3]} counts"
     if isinstance(value, Mapping):
         return ", ".join(f"{'' if known else 'no '}{name}".replace("_", " ") for name, known in value.items())
     return str(value)

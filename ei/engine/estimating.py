@@ -17,7 +17,7 @@ from ei.engine.spending import Dear
 from ei.errors import CancelledError, NeedsAnswerError, StorageError
 from ei.messages import ChatMessage, ChatRequest, Usage
 from ei.models.reference import ModelId
-from ei.providers.estimate import density_from_data, density_to_data, estimate_prompt, observed
+from ei.providers.estimate import USUAL, Density, density_from_data, density_to_data, estimate_prompt, observed
 from ei.usage.learned import LearnedStore
 from ei.usage.store import CallStore
 
@@ -251,6 +251,15 @@ async def agree_to_all(
         raise NeedsAnswerError(dear.question, "Nobody can be asked here: add --yes to agree.")
     if not await session.may_cost_more(dear.question, dear.details):
         raise CancelledError("Nothing was asked.")
+
+
+async def density_of(services: Services, model: ModelId) -> Density:
+    """How many tokens a model makes of a text, as far as it was learned."""
+    try:
+        learned = await on_database(services.database, services.learned.get, str(model))
+    except StorageError:
+        return USUAL
+    return density_from_data(learned.get(DENSITY))
 
 
 async def learn_density(services: Services, model: ModelId, messages: Iterable[ChatMessage], usage: Usage) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from time import monotonic
 
 from ei.engine.composing import interaction_parameters, learned_about, notes_for, parameters_for, retry_policy
+from ei.engine.estimating import density_of, learn_density
 from ei.engine.gate import Admitted, Errand
 from ei.engine.parameters import wished
 from ei.engine.pricing import cost_of_call, costs_nothing
@@ -198,8 +199,11 @@ async def ask_once(
     finally:
         total_ms = round((monotonic() - began) * 1000)
         if usage is None and first is not None:
-            written = estimate_tokens("".join(thought + out))
-            usage = Usage(estimate_prompt(request.messages), output_tokens=written, estimated=True)
+            density = await density_of(services, model)
+            written = estimate_tokens("".join(thought + out), density)
+            usage = Usage(estimate_prompt(request.messages, density), output_tokens=written, estimated=True)
+        if usage is not None and not request.tools and request.schema is None:
+            await learn_density(services, model, request.messages, usage)
         if usage is not None:
             cost = await asyncio.to_thread(cost_of_call, services, resolution.model, usage)
         elif costs_nothing(error):

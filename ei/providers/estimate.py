@@ -19,7 +19,7 @@ FEWEST_CHARACTERS = 200
 """Of less text the wrapping of the messages is too large a part for a count to say anything."""
 LONGEST_MEMORY = 20
 """A count is worth at least one in so many: servers change their models under one name."""
-FURTHEST = 4.0
+FURTHEST = 3.0
 """A count that is so many times the guess, or so much less, is of something else: hidden prompts, tools, images."""
 
 

@@ -252,6 +252,11 @@ class Repl:
         render("```python\npass\n```", 40, self._theme())
         with contextlib.suppress(EiError):
             self.session.services.providers.warm(provider)
+            if not self.session.services.chooser.stays_here(provider):
+                from ei.models.metadata import known
+                from ei.models.reference import ModelId
+
+                known(ModelId(provider, ""))  # the price list is read when it is first asked
 
     async def _reclaim(self) -> None:
         """Ends what another ei left behind when it was killed, and takes up deletions that could not finish."""

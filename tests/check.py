@@ -1,6 +1,8 @@
 """Installs what the tests need and runs every check: ruff, mypy, pytest.
 
 python3.11 tests/check.py [PYTEST ARGUMENTS]. Uses the virtual environment it runs in, else makes `.venv`.
+Tests of a real keyring want Debian's `dbus` and `gnome-keyring`; EI_REQUIRE_KEYRING=1 fails them where these are
+missing, instead of leaving them out.
 """
 
 from __future__ import annotations

@@ -22,3 +22,22 @@ def test_without_a_server_the_llama_tests_are_skipped_or_fail(required: str, cod
     assert done.returncode == code, done.stdout
     assert f"1 {word}" in done.stdout
     assert "EI_LLAMA_SERVER and EI_LLAMA_MODEL are not set" in done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is a Secret Service on Linux only")
+@pytest.mark.parametrize(("required", "code", "word"), [("", 0, "skipped"), ("1", 1, "failed")])
+def test_without_a_secret_service_the_tests_of_the_keyring_are_skipped_or_fail(
+    tmp_path: Path, required: str, code: int, word: str
+) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("EI_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/providers/test_keys_keyring.py"]
+    done = subprocess.run(
+        [*command, "-k", "another_process"],
+        cwd=ROOT,
+        env=env | {"EI_REQUIRE_KEYRING": required, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout
+    assert f"1 {word}" in done.stdout
+    assert "no Secret Service: dbus-run-session and gnome-keyring-daemon not installed" in done.stdout

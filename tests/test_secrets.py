@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ei.config import Variable
 from ei.errors import ExitCode
+from ei.providers.keystore import Keys
+from ei.providers.redactor import Redactor
 from tests.run_ei import Ei, Ran
+from tests.secret_service import with_secret_service
 from tests.wire import Answer, Cut, Raw, Request, Status, StreamError, WireServer
 
 ENVIRONMENT = "sk-proj-ENVIRONMENTKEY0123456789"
@@ -243,3 +248,167 @@ def test_the_database_and_its_folder_are_the_persons_alone(ei: Ei, server: WireS
     database.close()
     assert "openai" in "".join(stored)
     assert leaks(ei) == []
+
+
+# Keys that are kept elsewhere: in a keyring, an encrypted or a plain file, or given by a command.
+
+FILED = "sk-FILEDKEY-0123456789-abcdef"
+PLAINED = "gsk_PLAINKEY+0123456789/abcdef"
+COMMANDED = "COMMANDKEY.0123456789.abcdef=="
+RINGED = "xai-RINGKEY-0123456789-abcdef"
+PASSPHRASE = "a passphrase of the tests"
+STORED = {"filed": FILED, "plained": PLAINED, "commanded": COMMANDED}
+STORED_SETTINGS = """{
+  "retry": {"attempts": 1},
+  "llm_profiles": [
+    {"id": "both", "model": "filed:tiny", "fallback": ["plained:tiny", "commanded:tiny"]},
+    {"id": "own", "model": "openai:tiny", "api_key_ref": "file:filed"}
+  ],
+  "providers": {
+    "filed": {"base_url": "URL", "key": "file:filed"},
+    "plained": {"base_url": "URL", "key": "plain:plained"},
+    "commanded": {"base_url": "URL", "key": "cmd:COMMAND"},
+    "ringed": {"base_url": "URL", "key": "keyring:ringed"}
+  }
+}
+"""
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, server: WireServer) -> Ei:
+    """A home whose keys are in every place that needs no service."""
+    ei = Ei(tmp_path / "home", EI_PASSPHRASE=PASSPHRASE, EI_OPENAI_BASE_URL=server.url)
+    give = tmp_path / "give.py"
+    give.write_text(f"import sys\nprint({COMMANDED!r})\nprint('hush', file=sys.stderr)\n")
+    command = f"{sys.executable} {give}".replace("\\", "\\\\")
+    ei.settings(STORED_SETTINGS.replace("URL", server.url).replace("COMMAND", command))
+    keys = Keys(ei.config, lambda name: Variable(name, PASSPHRASE, "environment"), Redactor())
+    keys.put("file", "filed", FILED)
+    keys.put("plain", "plained", PLAINED)
+    return ei
+
+
+def stored_leaks(ei: Ei, *runs: Ran, also: str = "") -> list[str]:
+    """The keys that are in what was printed or in any file that ei wrote, but for the one that keeps keys plainly."""
+    (ei.config / "keys.plain.json").unlink(missing_ok=True)
+    everything = ei.written() + "".join(run.out + run.err for run in runs).encode() + also.encode()
+    return [secret for secret in (*STORED.values(), RINGED, PASSPHRASE) if secret.encode() in everything]
+
+
+def test_a_stored_key_reaches_its_provider(keeper: Ei, server: WireServer) -> None:
+    runs = [keeper("ask", "-m", f"{name}:tiny", "hi") for name in STORED]
+    runs.append(keeper("ask", "-m", "profile:own", "hi"))
+    assert [run.code for run in runs] == [0, 0, 0, 0], runs
+    assert [request.key for request in server.chats] == [*STORED.values(), FILED]
+    assert stored_leaks(keeper, *runs) == []
+
+
+def in_the_reply(request: Request) -> Answer:
+    return Answer(f"your key is {request.key}, is it not?", reasoning=f"It is {request.key}.", chunks=3)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [echoing(401), echoing(500), in_json, in_the_stream, no_reply, in_the_reply],
+    ids=["401", "500", "json", "stream", "nonsense", "reply"],
+)
+def test_a_server_that_gives_a_stored_key_back_finds_no_way_for_it(
+    keeper: Ei, server: WireServer, behaviour: object
+) -> None:
+    server.always(behaviour)  # type: ignore[arg-type]
+    runs = [keeper("ask", "--json", "-m", f"{name}:tiny", "hi") for name in STORED]
+    runs.append(keeper("ask", "--yes", "-m", "profile:both", "hi"))
+    assert {request.key for request in server.chats} >= set(STORED.values())
+    runs += [keeper("history", "--json"), keeper("export", runs[0].json["conversation_id"])]
+    if behaviour is in_the_reply:
+        assert runs[0].json["content"] == "your key is [key], is it not?"
+    assert stored_leaks(keeper, *runs) == []
+
+
+def test_a_list_of_models_that_holds_the_key_is_kept_without_it(keeper: Ei, server: WireServer) -> None:
+    def listing(request: Request) -> Raw:
+        rows = f'{{"data": [{{"id": "tiny-{request.key}", "name": "{request.key}"}}, {{"id": "tiny"}}]}}'
+        return Raw(rows.encode(), content_type="application/json")
+
+    server.pages = listing
+    runs = [keeper("models", "sync", *STORED), keeper("models", "--all", "--json"), keeper("model", "--list", "filed")]
+    server.pages = lambda request: Status(401, f"{request.key} is wrong")
+    runs += [keeper("models", "sync", *STORED), keeper("model", "--list", "plained"), keeper("model", "--list")]
+    assert {request.key for request in server.requests} >= set(STORED.values())
+    assert "tiny-[key]" in runs[2].out
+    assert stored_leaks(keeper, *runs) == []
+
+
+def test_a_refused_connection_and_a_cut_name_no_stored_key(keeper: Ei, server: WireServer) -> None:
+    server.always(Cut("half"))
+    runs = [keeper("ask", "-m", "profile:both", "hi")]
+    server.close()
+    runs += [keeper("ask", "--yes", "-m", model, "hi") for model in ("profile:both", "commanded:tiny")]
+    runs.append(keeper("models", "sync"))
+    assert {run.code for run in runs[1:3]} == {ExitCode.PROVIDER}
+    assert stored_leaks(keeper, *runs) == []
+
+
+def test_a_crash_after_a_key_was_opened_writes_a_log_without_it(keeper: Ei, server: WireServer) -> None:
+    """In a turn, whose failure is told, and outside of one, which is the end of the program."""
+    crash = keeper.home / "sitecustomize.py"
+    crash.write_text(
+        "import os, ei.ask as ask, ei.engine.turn as turn\n"
+        "def words(*_):\n"
+        f"    raise LookupError('zebra ' + ' '.join({tuple(STORED.values())!r}))\n"
+        "if os.environ.get('CRASH') == 'turn': turn.Turn._take = words\n"
+        "if os.environ.get('CRASH') == 'end': ask._code = words\n"
+    )
+    path = f"{keeper.home}{os.pathsep}{keeper.variables['PYTHONPATH']}"
+    keeper.set(PYTHONDONTWRITEBYTECODE="1")
+    runs = []
+    for where in ("turn", "end"):
+        env = {"PYTHONPATH": path, "CRASH": where}
+        server.always(Answer("ok") if where == "turn" else Status(500, "no"))
+        model = "filed:tiny" if where == "turn" else "profile:both"
+        runs.append(keeper("ask", "--yes", "-m", model, "hi", env=env))
+    crash.unlink()
+    log = (keeper.data / "ei.log").read_text("utf-8")
+    assert log.count("LookupError: zebra [key]") >= 2
+    assert {run.code for run in runs} == {ExitCode.PROVIDER}
+    # Only what was opened in a run is known in it: the first one knew of one key.
+    assert [key for key in (FILED,) if key in log] == []
+    assert log.rindex("zebra [key] [key] [key]") > log.index("zebra [key]")
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "code", "words"),
+    [("", ExitCode.NEEDS_ANSWER, "Set EI_PASSPHRASE"), ("not that one", ExitCode.CONFIG, "does not open")],
+)
+def test_a_key_that_stays_locked_is_one_sentence(
+    keeper: Ei, server: WireServer, passphrase: str, code: ExitCode, words: str
+) -> None:
+    keeper.variables.pop("EI_PASSPHRASE")
+    env = {"EI_PASSPHRASE": passphrase} if passphrase else {}
+    runs = [keeper("ask", *more, "-m", "filed:tiny", "hi", env=env) for more in ([], ["--json"])]
+    assert [run.code for run in runs] == [ExitCode.PROVIDER] * 2 or [run.code for run in runs] == [code] * 2
+    assert all("filed has no API key it can use." in run.out + run.err and words in run.out + run.err for run in runs)
+    assert server.chats == []
+    assert keeper("model", "--list").code == 0
+    assert stored_leaks(keeper, *runs) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is a Secret Service on Linux only")
+def test_a_key_in_a_keyring_is_sent_and_nowhere_written(keeper: Ei, server: WireServer, tmp_path: Path) -> None:
+    server.script("ok", echoing(401), echoing(500), in_the_reply)  # type: ignore[arg-type]
+    program = (
+        "import subprocess, sys, pathlib, os\n"
+        "from ei.providers.keystore import Keys; from ei.providers.redactor import Redactor\n"
+        f"Keys(pathlib.Path('.'), lambda name: None, Redactor()).put('keyring', 'ringed', {RINGED!r})\n"
+        "for more in ([], [], ['--json'], ['--json']):\n"
+        "    words = [sys.executable, '-m', 'ei', 'ask', *more, '-m', 'ringed:tiny', 'hi']\n"
+        "    done = subprocess.run(words, capture_output=True, text=True)\n"
+        "    print(done.returncode, done.stdout, done.stderr)\n"
+    )
+    variables = {name: value for name, value in keeper.variables.items() if name != "HOME"}
+    printed = with_secret_service(tmp_path / "ring", program, variables=variables)
+    assert [request.key for request in server.chats] == [RINGED] * 4
+    assert [line[0] for line in printed.splitlines() if line[:2] in ("0 ", "1 ")] == ["0", "1", "1", "0"]
+    assert "your key is [key], is it not?" in printed
+    runs = [keeper("history", "--json"), keeper("model", "--list")]
+    assert stored_leaks(keeper, *runs, also=printed) == []

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ei.errors import ConfigError, NeedsAnswerError, UsageError
-from ei.providers.keycommand import run_for_key
 from ei.providers.keyfile import ENCRYPTED, PLAIN, EncryptedFile, PlainFile
 from ei.providers.keys import (
     WRITABLE,
@@ -110,6 +109,9 @@ class Keys:
             case "keyring":
                 text = self._keyring.get(name)
             case "cmd":
+                # Imported here: few have keys of commands, and running one takes a library that others do without.
+                from ei.providers.keycommand import run_for_key
+
                 text = run_for_key(name, COMMAND_SECONDS, self._environment)
             case "file":
                 text = self._encrypted.get(name)

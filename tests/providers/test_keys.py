@@ -120,7 +120,7 @@ async def of(events: Iterable[StreamEvent]) -> AsyncIterator[StreamEvent]:
 
 async def test_a_reply_that_holds_the_key_comes_without_it() -> None:
     connection = Connection(OPENAI, OPENAI.base_url, key=given(KEY))
-    events = [
+    events: list[StreamEvent] = [
         ReasoningDelta(f"so {KEY[:9]}"),
         ReasoningDelta(f"{KEY[9:]} s"),
         TextDelta(KEY[:4]),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_a_file_that_was_changed_is_told_from_a_wrong_passphrase(tmp_path: Path,
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     keys = unlocked(tmp_path)
     before = path.read_bytes()
-    for attempt in (lambda: keys.reveal("file:openai"), lambda: keys.put("file", "groq", OTHER)):
+    for attempt in (partial(keys.reveal, "file:openai"), partial(keys.put, "file", "groq", OTHER)):
         with pytest.raises(ConfigError) as caught:
             attempt()
         assert caught.value.sentence == f"{path} is damaged, or somebody changed it."
@@ -244,7 +245,8 @@ def test_a_plain_file_that_others_can_read_is_not_read(tmp_path: Path, bits: int
     path = tmp_path / "keys.plain.json"
     path.chmod(bits)
     sentence = f"{path} is not read: others on this machine can read it."
-    for attempt in (lambda: keys.reveal("plain:openai"), lambda: keys.put("plain", "b", KEY)):
+    attempts = (partial(keys.reveal, "plain:openai"), partial(keys.put, "plain", "b", KEY))
+    for attempt in attempts:
         with pytest.raises(ConfigError) as caught:
             attempt()
         assert caught.value.sentence == sentence

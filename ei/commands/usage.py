@@ -15,7 +15,6 @@ from ei.storage.ids import short
 if TYPE_CHECKING:
     from ei.engine.session import Session
     from ei.usage.report import By, Group, Report, Span, Totals, Unusual
-    from ei.usage.values import Measured
 
 SPAN_WORDS = {"today": "today", "week": "the last 7 days", "month": "this calendar month", "all": "ever since"}
 BY_WORDS = {
@@ -46,11 +45,10 @@ COLUMNS = (
 
 
 async def run_usage(call: Invocation) -> Reply:
-    from ei.usage.report import report
-
     given = options(call.words, ("--json", "--csv"), ("--by",), USAGE)
     span, by = _span(given.rest), _by(given.values.get("--by", "model"))
-    found = report(await _calls(call.session, span), span, by, call.session.services.now())
+    # In a thread: there may be very many calls.
+    found = await call.session.in_thread(_report, call.session, span, by)
     titles = await _titles(call.session, found) if by == "conversation" else {}
     data = as_data(found, titles)
     if given.has("--json"):
@@ -182,13 +180,13 @@ def _by(word: str) -> By:
             raise UsageError(f"--by {word} means nothing.", f"Write --by {', '.join(BY_WORDS)}.")
 
 
-async def _calls(session: Session, span: Span) -> Sequence[Measured]:
-    """Of the span, and of the month that what is unusual is told from."""
-    from ei.usage.report import DAY_MS, MONTH_DAYS, since
+def _report(session: Session, span: Span, by: By) -> Report:
+    """Reads the calls of the span, and of the month that what is unusual is told from."""
+    from ei.usage.report import DAY_MS, MONTH_DAYS, report, since
 
     now = session.services.now()
     begins = min(since(span, now), int(now * 1000) - DAY_MS * (MONTH_DAYS + 1))
-    return await session.on_main(session.services.calls.measured, max(begins, 0))
+    return report(session.services.calls.measured(max(begins, 0)), span, by, now)
 
 
 async def _titles(session: Session, found: Report) -> dict[str, str]:

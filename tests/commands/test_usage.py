@@ -93,7 +93,21 @@ async def test_a_wide_window_holds_all_that_was_measured(tmp_path: Path) -> None
         shown = rendered(await b.command("/usage today"), 160)
         head = next(row for row in shown.splitlines() if row.startswith("model"))
         assert head.split() == [
-            *("model", "cost", "?", "in", "cached", "out", "reasoning", "first", "token", "p95", "speed", "failed"),
+            *(
+                "model",
+                "cost",
+                "no",
+                "price",
+                "in",
+                "cached",
+                "out",
+                "reasoning",
+                "first",
+                "token",
+                "p95",
+                "speed",
+                "failed",
+            ),
             "calls",
         ]
         assert "~5k tokens in (1k cached), ~500 out (50 reasoning)" in shown

@@ -19,9 +19,10 @@ from ei.models.interactions import REASONING
 from ei.models.reference import ModelId
 from ei.models.values import Prices
 from ei.personas.values import Persona
-from ei.providers.base import Connection, ListedModel
+from ei.providers.base import Connection
 from ei.providers.estimate import estimate_prompt
 from ei.providers.keys import KeySource
+from ei.providers.listed import ListedModel
 from ei.providers.models_list import list_models
 
 StepName = Literal["reach", "key", "models", "word"]

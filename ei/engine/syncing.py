@@ -19,7 +19,7 @@ from ei.models import tiers
 from ei.models.merge import Merged, merge
 from ei.models.metadata import known
 from ei.models.values import price_text
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 
 SECONDS = 20.0
 """How long each provider may take."""

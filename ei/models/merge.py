@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ei.models.metadata import FREE_PROVIDERS, Known
 from ei.models.reference import ModelId
 from ei.models.values import Change, Model, Prices, price_text
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 
 FIFTH = 5
 """A price that changes by more than one in so many is worth telling."""

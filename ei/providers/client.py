@@ -11,9 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from ei.errors import RefusedKeyError, UnknownModelError
 from ei.messages import StreamEvent
 from ei.providers.addresses import is_loopback
-from ei.providers.base import DIRECT, Connection, ListedModel
+from ei.providers.base import DIRECT, Connection
 from ei.providers.failures import Call, no_such_model, not_ready
 from ei.providers.hiding import hidden
+from ei.providers.listed import ListedModel
 from ei.providers.models_list import list_models, near_names
 from ei.providers.opening import off_the_loop, open_now
 from ei.providers.streaming import Response, Translator, reply_events

@@ -11,8 +11,8 @@ from zlib import crc32
 
 from ei.errors import UnknownModelError
 from ei.messages import ChatMessage, ChatRequest, Finished, StreamEvent, TextDelta, Usage, UsageReport
-from ei.providers.base import ListedModel
 from ei.providers.eliza_words import Lexicon, Sentence, fill, is_code, is_link, is_readable, script_of, was_said
+from ei.providers.listed import ListedModel
 
 MODEL = "eliza"
 WORDS_PER_SECOND = 30.0

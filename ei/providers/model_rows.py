@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 
 LONGEST_ID = 300
 MOST_ALIASES = 50

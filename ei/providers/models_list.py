@@ -10,9 +10,10 @@ from urllib.parse import urljoin, urlsplit
 
 from ei.errors import BusyError, ProviderError, RefusedKeyError, UnreachableError
 from ei.providers.addresses import is_loopback
-from ei.providers.base import DIRECT, Connection, ListedModel
+from ei.providers.base import DIRECT, Connection
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, not_ready, web_page
 from ei.providers.hiding import forms_for
+from ei.providers.listed import ListedModel
 from ei.providers.model_rows import read_page, with_details
 from ei.providers.opening import opened
 from ei.providers.redactor import hide_in

@@ -17,7 +17,7 @@ from ei.config import ConfigFile
 from ei.models import tiers
 from ei.models.merge import merge
 from ei.models.metadata import known
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 from ei.usage.values import Call
 from tests.chat.homes import Home
 from tests.drive import Terminal

@@ -103,7 +103,7 @@ def lines_of(form: str) -> list[str]:
     out = []
     for whole in (False, True):
         text = form.replace("[", "").replace("]", "") if whole else "".join(p.split("]")[-1] for p in form.split("["))
-        words = [PLACES.get(word, word) for word in text.split()]
+        words = [PLACES.get(word, word).split("|")[0] for word in text.split()]
         out.append("/" + " ".join(words))
     return list(dict.fromkeys(out))
 

@@ -10,7 +10,7 @@ from ei.models.merge import is_repriced, merge
 from ei.models.metadata import Known
 from ei.models.reference import ModelId
 from ei.models.values import Change, Model, Prices
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 
 OLD = Model("openai", "gpt", "GPT", prices=Prices(10, None, None, 20, "provider", 1), context=100, first_seen_ms=1,
             synced_ms=1)  # fmt: skip

@@ -12,7 +12,7 @@ from ei.models import tiers
 from ei.models.merge import merge
 from ei.models.registry import RegistryStore
 from ei.models.values import Change, Model, Prices
-from ei.providers.base import ListedModel
+from ei.providers.listed import ListedModel
 from ei.storage.database import Database
 
 NOW = 1_000_000.0

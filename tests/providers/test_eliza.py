@@ -18,8 +18,9 @@ from ei.errors import UnknownModelError
 from ei.messages import ChatMessage, ChatRequest, Finished, Role, StreamEvent, TextDelta, TextPart, UsageReport
 from ei.personas.values import Concept, Persona
 from ei.providers import eliza as module
-from ei.providers.base import ListedModel, Provider
+from ei.providers.base import Provider
 from ei.providers.eliza import Eliza, Script, reply, topics_in
+from ei.providers.listed import ListedModel
 
 SCRIPT = Script.load()
 DATA = json.loads(Path(module.__file__).with_name("eliza.json").read_text("utf-8"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ei.errors import BusyError, ProviderError, RefusedKeyError
-from ei.providers.base import Connection, Endpoint, ListedModel
+from ei.providers.base import Connection, Endpoint
 from ei.providers.endpoints import (
     ANTHROPIC,
     DEEPSEEK,
@@ -24,6 +24,7 @@ from ei.providers.endpoints import (
     TOGETHER,
     X,
 )
+from ei.providers.listed import ListedModel
 from ei.providers.model_rows import prices_of, read_row
 from ei.providers.models_list import list_models
 from tests.providers.helpers import KEY, given

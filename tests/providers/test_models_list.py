@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ei.errors import BusyError, ProviderError, RefusedKeyError, UnreachableError
-from ei.providers.base import Connection, ListedModel
+from ei.providers.base import Connection
 from ei.providers.endpoints import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER
+from ei.providers.listed import ListedModel
 from ei.providers.model_rows import read_page, read_row
 from ei.providers.models_list import list_models, near_names, nearest, next_page
 from tests.providers.helpers import KEY, given

@@ -12,8 +12,9 @@ import pytest
 from ei.errors import UsageError
 from ei.messages import ChatRequest, Finished, StreamEvent, TextDelta
 from ei.providers.anthropic_messages import AnthropicMessages
-from ei.providers.base import Connection, ListedModel
+from ei.providers.base import Connection
 from ei.providers.endpoints import ANTHROPIC, BUILTIN, LOCAL
+from ei.providers.listed import ListedModel
 from ei.providers.openai_chat import OpenAIChat
 from ei.providers.pool import Providers
 from tests.providers.helpers import asks, given, heard

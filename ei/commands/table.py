@@ -17,6 +17,7 @@ from ei.commands import (
     program,
     provider,
     registry,
+    setup,
     stats,
     usage,
 )
@@ -28,6 +29,7 @@ def all_commands() -> tuple[Command, ...]:
     return (
         personas.PERSONA,
         personas.PROMPT,
+        setup.SETUP,
         models.MODEL,
         registry.MODELS,
         provider.PROVIDER,

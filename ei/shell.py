@@ -44,6 +44,10 @@ def run_command(use: Use) -> int:
         return int(exc.exit_code)
     if use.json:
         _print_json(reply.data)
+    elif isinstance(reply.data, dict) and reply.data.get("talk") and sys.stdout.isatty():
+        from ei.terminal.main import chat
+
+        return chat(use.persona, None, None, False)
     return 0
 
 

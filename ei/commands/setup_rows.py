@@ -109,7 +109,7 @@ def could_lines(found: Findings, call: Invocation) -> list[Item]:
             model = next(iter(keyed.models), "")
             if keyed.works and model:
                 out.append(f"{call.typed(f'models {keyed.provider}')}  what that key could use, at its price")
-        if not found.keys:
+        if not any(keyed.works for keyed in found.keys):
             out.append(f"{call.typed('provider key openai')}  keeps a key; it is read from standard input")
     if found.ollama:
         out.append(f"{call.typed('ollama pull qwen3:4b')}  installs a model")

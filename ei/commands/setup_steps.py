@@ -65,7 +65,7 @@ class Steps:
         if not self._ui.interactive:
             self._ui.show(await self.look())
             raise NeedsAnswerError(
-                "Nobody can be asked here what is to answer.", "Use a terminal, or the commands that setup look tells."
+                "Nobody can be asked here what is to answer.", "Use a terminal, or one of those commands."
             )
         try:
             return await self._run()
@@ -202,7 +202,8 @@ class Steps:
         lines += await self._still(reference)
         if not self._call.shell:
             lines.append(Line(f"Just type: {name} answers. {self._call.typed('setup')} begins again.", "dim"))
-        return Reply(tuple(lines), self._data(reference, who))
+        # After a command of the shell the conversation has yet to be opened.
+        return Reply(tuple(lines), {**self._data(reference, who), "talk": self._call.shell})
 
     async def _price(self, provider: str, reference: str, cost: str) -> Line:
         from ei.models.choosing import is_sent_on

@@ -23,7 +23,7 @@ def welcome(session: Session, found: Found) -> Reply:
     if found.ollama is not None:
         models = ", ".join(found.ollama[:3]) or "no chat model yet"
         here.append(f"Ollama at {found.ollama_url} ({models})")
-    here += [f"{name} at {url} (EI_LLM_BASE_URL={url} uses it)" for name, url in found.neighbours]
+    here += [f"{name} at {url} (/setup uses it)" for name, url in found.neighbours]
     keys: list[tuple[str, str]] = []
     for endpoint in chooser.endpoints().values():
         connection = chooser.connection(endpoint.name)
@@ -39,9 +39,17 @@ def welcome(session: Session, found: Found) -> Reply:
     items: list[Item] = [
         Line("Welcome. Just type: the persona in front answers.", "title"),
         Table(("", ""), tuple(rows)),
+        *_to_begin(found, keys),
         Line("/help shows the rest. Ctrl-C stops a reply, Ctrl-D leaves.", "dim"),
     ]
     return Reply(tuple(items))
+
+
+def _to_begin(found: Found, keys: list[tuple[str, str]]) -> list[Item]:
+    """One line where there is nothing to think with yet."""
+    if found.local or found.ollama is not None or keys:
+        return []
+    return [Line("/setup finds a model server, takes a key or installs a model, step by step.", "accent")]
 
 
 def _advice(session: Session, found: Found, keys: list[tuple[str, str]]) -> str:

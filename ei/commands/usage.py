@@ -281,8 +281,8 @@ def _table(found: Report, here: frozenset[str], titles: Mapping[str, str]) -> Ta
         for group in shown
     )
     columns = (
-        found.by, "cost" if costs else "tokens", "", "no price", "in", "cached", "out", "reasoning", "first token", "p95",
-        "speed", "failed", "calls",
+        found.by, "cost" if costs else "tokens", "", "no price", "in", "cached", "out", "reasoning", "first token",
+        "p95", "speed", "failed", "calls",
     )  # fmt: skip
     spare = ("reasoning", "cached", "p95", "no price", "speed", "out", "in", "first token", "failed")
     return Table(columns, rows, spare=spare, whole=found.by)

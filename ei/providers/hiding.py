@@ -29,20 +29,26 @@ async def hidden(events: AsyncIterator[StreamEvent], connection: Connection) -> 
     forms: tuple[str, ...] | None = None
     text = PieceFilter(())
     kind: type[TextDelta] | type[ReasoningDelta] = TextDelta
-    async for event in events:
-        if forms is None:
-            forms = forms_for(connection)  # not before the key was opened
-            text = PieceFilter(forms)
-        if isinstance(event, TextDelta | ReasoningDelta):
-            if type(event) is not kind and (held := text.end()):
+    try:
+        async for event in events:
+            if forms is None:
+                forms = forms_for(connection)  # not before the key was opened
+                text = PieceFilter(forms)
+            if isinstance(event, TextDelta | ReasoningDelta):
+                if type(event) is not kind and (held := text.end()):
+                    yield kind(held)
+                kind = type(event)
+                if piece := text.feed(event.text):
+                    yield kind(piece)
+                continue
+            if held := text.end():
                 yield kind(held)
-            kind = type(event)
-            if piece := text.feed(event.text):
-                yield kind(piece)
-            continue
+            yield clean_event(event, forms)
+    except Exception:
+        # What was held back came before it broke off.
         if held := text.end():
             yield kind(held)
-        yield clean_event(event, forms)
+        raise
     if held := text.end():
         yield kind(held)
 

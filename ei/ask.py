@@ -14,6 +14,7 @@ from pathlib import Path
 from ei.app import build, configuration, hiding_keys, open_session
 from ei.cli import drop_stdout, printing
 from ei.commands.shell import as_typed, json_text
+from ei.commands.which import reference_typed
 from ei.conversations.values import State
 from ei.engine.events import (
     Event,
@@ -28,7 +29,6 @@ from ei.engine.events import (
 from ei.engine.session import Session
 from ei.errors import CancelledError, EiError, ExitCode, NeedsAnswerError, UsageError
 from ei.models.interactions import REASONING
-from ei.models.reference import parse
 from ei.platform import leaves_in_order
 from ei.terminal.passphrase import by_ui
 from ei.terminal.safe import Sanitizer, safe
@@ -136,7 +136,7 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
     printer = _Printer(question.json, session.stop)
     session.listen(printer.take)
     session.may_cost_more = _agree if question.yes else _nobody_agrees
-    model = question.model and str(parse(question.model, session.services.chooser.names()))
+    model = question.model and reference_typed(question.model, session.services.chooser.names())
     guest = await _sit_down(session, question)
     if model:
         session.once(model)

@@ -73,6 +73,13 @@ def test_the_persona_and_the_model_are_chosen_for_this_question_only(ei: Ei, ser
     assert ei("model", "--json").json["persona"] == "ei"
 
 
+def test_the_model_may_be_an_object_as_in_a_file(ei: Ei) -> None:
+    ran = ei("ask", "-m", '{"exact": "openai:other"}', "--json", "hi")
+    assert (ran.json["model"], ran.json["reference"]) == ("openai:other", '{"exact": "openai:other"}')
+    ran = ei("ask", "-m", '{"tier"', "hi")
+    assert (ran.code, "That object cannot be read" in ran.err) == (ExitCode.USAGE, True)
+
+
 def test_a_pipe_and_files_are_sent_along_after_the_question(ei: Ei, server: WireServer) -> None:
     (ei.folder / "one.py").write_text("print(1)\n")
     (ei.folder / "zwei.txt").write_bytes("\ufeffdrei\r\n".encode())

@@ -144,6 +144,11 @@ def test_an_unknown_key_of_a_provider_is_a_warning_with_the_nearest_one(home: di
             "llm_profiles must be a list of objects in braces, or an object of them by their ids",
         ),
         ('{"llm_profiles": [{"id": "a", "temperature": 3}]}', "llm_profiles.a.temperature must be from 0 to 2"),
+        ('{"llm_profiles": [{"id": "a", "temperature": NaN}]}', "llm_profiles.a.temperature must be a number"),
+        (
+            '{"llm_profiles": {"a": {"extra_params": {"x": [1e400]}}}}',
+            "llm_profiles.a.extra_params must not hold NaN or Infinity",
+        ),
         (
             '{"llm_profiles": {"a": {"provider_type": "x"}}}',
             "llm_profiles.a.provider_type must be one of: oai_compatible",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ei import jsonc
 from ei.commands.base import Choice, Invocation, Item, Line, Reply
-from ei.commands.parse import options
+from ei.commands.parse import options, reference_of
 from ei.commands.words import plural
 from ei.engine.settings_file import change_settings, written_out
 from ei.errors import ConfigError, EiError, NeedsAnswerError, UsageError
@@ -45,6 +46,7 @@ async def new(call: Invocation, words: Sequence[str]) -> Reply:
     if "temperature" in row:
         row["temperature"] = _number(str(row["temperature"]))
     if row.get("model"):
+        row["model"] = reference_of(str(row["model"]))
         if not id:
             raise UsageError("What is the profile called?", usage)
         problem = _id_problem(call.session, id) or _row_problem(call.session, id, row)
@@ -193,7 +195,9 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise UsageError("The temperature is a number from 0 to 2.", "For example: 0.7") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError("The temperature is a number from 0 to 2.", "For example: 0.7")
     return int(value) if value == int(value) else value
 
 

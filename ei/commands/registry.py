@@ -146,7 +146,7 @@ async def _log(call: Invocation, words: Sequence[str]) -> Reply:
     import time
 
     given = options(words, (), ("--limit",), f"For example: {call.typed('models log openai:gpt-5.1 --limit 20')}")
-    limit = count_of(given, "--limit") or 50
+    limit = count_of(given, "--limit", "changes", "20") or 50
     name = ""
     if given.rest:
         # A model that was taken out has a history, too.

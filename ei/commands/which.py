@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ei.commands.base import Invocation
-from ei.commands.parse import Options
+from ei.commands.parse import Options, reference_of
 from ei.commands.words import plural
 from ei.errors import UsageError
-from ei.models.reference import nearest
+from ei.models.reference import ProviderNames, nearest, parse
 from ei.models.values import Model
 
 
@@ -43,6 +43,16 @@ async def one_model(call: Invocation, words: Sequence[str], form: str) -> Model:
     raise UsageError(f"The registry has no model {text}.", hint)
 
 
+def reference_typed(word: str, names: ProviderNames) -> object:
+    """The model reference that one word of a command line is, as it is kept: in its right form, or an object.
+
+    Raises UsageError where it cannot be read.
+    """
+    written = reference_of(word)
+    found = parse(written, names)
+    return str(found) if isinstance(written, str) else written
+
+
 def provider_named(call: Invocation, written: str) -> str:
     """The provider of that name or alias. Raises UsageError with the nearest."""
     known = call.session.services.chooser.names()
@@ -54,13 +64,13 @@ def provider_named(call: Invocation, written: str) -> str:
     return name
 
 
-def count_of(given: Options, name: str) -> int | None:
-    """A number of an option: 4096, 128k, 1M. Raises UsageError for anything else."""
+def count_of(given: Options, name: str, what: str = "tokens", example: str = "128k") -> int | None:
+    """A number of an option: 4096, 128k, 1M; what: of what. Raises UsageError for anything else."""
     text = given.values.get(name)
     if text is None:
         return None
     unit = {"k": 1000, "m": 1_000_000}.get(text[-1:].lower(), 1)
     number = text[:-1] if unit > 1 else text
     if not (number.isascii() and number.isdigit()) or not 0 < int(number) * unit < 10**9:
-        raise UsageError(f"{name} takes a number of tokens, not {text}.", f"For example: {name} 128k")
+        raise UsageError(f"{name} takes a number of {what}, not {text}.", f"For example: {name} {example}")
     return int(number) * unit

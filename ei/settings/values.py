@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,8 +78,12 @@ class Setting:
                 return "" if value in self.choices else f"must be one of: {', '.join(self.choices)}"
             case "flag":
                 return "" if isinstance(value, bool) else "must be true or false"
-            case "object" | "anything":
+            case "object":
                 return "" if isinstance(value, dict) else "must be an object in braces"
+            case "anything":
+                if not isinstance(value, dict):
+                    return "must be an object in braces"
+                return "" if _is_plain(value) else "must not hold NaN or Infinity: no server can be sent them"
             case "names":
                 fits = isinstance(value, list) and all(isinstance(inner, str) and inner.strip() for inner in value)
                 return "" if fits else "must be a list of texts in brackets"
@@ -88,6 +93,8 @@ class Setting:
             case _:
                 if isinstance(value, bool) or not isinstance(value, int if self.kind == "count" else int | float):
                     return "must be a whole number" if self.kind == "count" else "must be a number"
+                if isinstance(value, float) and not math.isfinite(value):
+                    return "must be a number"
                 if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
                     return f"must be from {self.low:g} to {self.high:g}"
                 return ""
@@ -110,6 +117,19 @@ class Setting:
         if problem:
             raise ConfigError(f"{self.variable}={text!r}: {problem}.", f"It means: {self.meaning}")
         return value
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON has words for all the numbers in it."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_plain, value.values()))
+        case list():
+            return all(map(_is_plain, value))
+        case _:
+            return True
 
 
 def _is_reference(value: object) -> bool:

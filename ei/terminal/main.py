@@ -135,9 +135,9 @@ class Front:
         try:
             session = open_session(services, persona)
             if model is not None:
-                from ei.models.reference import parse
+                from ei.commands.which import reference_typed
 
-                session.request = str(parse(model, services.chooser.names()))
+                session.request = reference_typed(model, services.chooser.names())
         except BaseException:
             services.database.close()
             raise

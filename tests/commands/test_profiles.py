@@ -169,6 +169,9 @@ async def test_from_a_shell_options_say_it_all(tmp_path: Path) -> None:
         b.ui.interactive = False
         await b.command("/profile new a --model openai:gpt-x --temperature 1", shell=True)
         assert written(b)["llm_profiles"] == [{"id": "a", "model": "openai:gpt-x", "temperature": 1}]
+        tier = {"tier": "fast", "pick": "cheapest"}
+        await b.command(f"/profile new t --model '{json.dumps(tier)}'", shell=True)
+        assert written(b)["llm_profiles"].pop() == {"id": "t", "model": tier}
         with pytest.raises(NeedsAnswerError):
             await b.command("/profile new", shell=True)
         for wrong, words in (
@@ -176,13 +179,16 @@ async def test_from_a_shell_options_say_it_all(tmp_path: Path) -> None:
             ("b --model gogle:x", 'Unknown provider "gogle"'),
             ("b --model x --key sk-proj-0123456789", "never the key itself"),
             ("b --model x --temperature hot", "a number from 0 to 2"),
+            ("b --model x --temperature nan", "a number from 0 to 2"),
+            ("b --model x --temperature inf", "a number from 0 to 2"),
+            ("b --model '{x'", "That object cannot be read"),
             ("b --model x --provider-type y", "must be one of"),
             ("b --model x --base-url ftp://h", "base_url: it must begin with http"),
         ):
             with pytest.raises(UsageError, match=words) as caught:
                 await b.command(f"/profile new {wrong}", shell=True)
             assert "sk-proj" not in str(caught.value)
-        assert len(written(b)["llm_profiles"]) == 1
+        assert len(written(b)["llm_profiles"]) == 2
 
 
 async def test_the_default_profile_answers_for_personas_without_a_model(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ async def test_tier_price_default_and_disabling_are_set_and_given_back(tmp_path:
         ("/models add azure:x --contxt 1", "There is no option --contxt. Did you mean --context?"),
         ("/models add nobody:x", 'Unknown provider "nobody".'),
         ("/models --al", "There is no option --al. Did you mean --all?"),
-        ("/models log --limit -3", "--limit takes a number of tokens, not -3."),
+        ("/models log --limit -3", "--limit takes a number of changes, not -3."),
     ],
 )
 async def test_what_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, line: str, told: str) -> None:

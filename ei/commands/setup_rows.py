@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,7 +64,7 @@ def now_line(persona: str, now: Resolution | None, problem: str) -> Line:
     return Line(f"Now {persona} answers with {now.model} ({now.where}).", "accent")
 
 
-def menu_rows(found: Findings, call: Invocation) -> list[Choice]:
+def menu_rows(found: Findings) -> list[Choice]:
     """What can be done next; what cannot be says why."""
     rows = [_server_row(number, reached) for number, reached in enumerate(found.servers)]
     if not found.private:
@@ -77,6 +77,23 @@ def menu_rows(found: Findings, call: Invocation) -> list[Choice]:
         Choice(INSTALL, "Install a local model", "with Ollama", MORE, no_ollama, words="pull download"),
         Choice(AGAIN, "Look again", "after something was started or set", MORE),
     ]
+
+
+def menu_facts(found: Findings, rows: Sequence[Choice]) -> Callable[[str], str]:
+    """What is known of each of those rows, in a sentence or two."""
+    silent = " and ".join(f"{label} at {url}" for label, url in found.silent)
+    said = {
+        **{row.key: row.dimmed for row in rows if row.dimmed},
+        **{f"{KEY}{keyed.provider}": f"{named(keyed)}{key_told(keyed)}" for keyed in found.keys},
+    }
+    for number, reached in enumerate(found.servers):
+        at = f"{reached.server.label}, {reached.server.url}"
+        then = f"; it becomes the provider {reached.provider}" if reached.settings else f", {reached.provider}"
+        said.setdefault(f"{SERVER}{number}", f"{at}{then}")
+    said.setdefault(ADD, "It is tested first, then kept where you say; a key of the environment wins over it.")
+    said.setdefault(INSTALL, "Chosen from a list with sizes, or by its name; the download goes on beside the talk.")
+    said.setdefault(AGAIN, f"Nothing answers where these should be: {silent}." if silent else "")
+    return lambda key: said.get(key, "")
 
 
 def model_rows(models: Sequence[str], prices: Mapping[str, str], here: bool) -> list[Choice]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ei.commands.base import Choice, Invocation, Item, Line, Reply
+from ei.commands.base import Choice, Invocation, Item, Line, Offer, Reply
 from ei.commands.ollama_pulls import pull
 from ei.commands.profile_changes import file_of, write
 from ei.commands.provider_keys import LABELS, keep_key, places, still_wins, where
-from ei.commands.provider_tests import verdict
+from ei.commands.provider_tests import sentence, verdict
 from ei.commands.setup_rows import (
     ADD,
     AGAIN,
@@ -21,6 +21,7 @@ from ei.commands.setup_rows import (
     could_lines,
     findings_data,
     found_lines,
+    menu_facts,
     menu_rows,
     model_rows,
     now_line,
@@ -77,10 +78,13 @@ class Steps:
     async def _run(self) -> Reply:
         found = await self._told()
         while True:
-            row = await self._ui.choose("What is to answer?", menu_rows(found, self._call))
-            if row is None:
+            rows = menu_rows(found)
+            now, _ = await self._resolution()
+            title = f"What is to answer? Now {now.model}" if now is not None else "What is to answer?"
+            chosen = await self._ui.pick(Offer(title, rows, facts=menu_facts(found, rows)))
+            if chosen is None:
                 return Reply.line(self._left(), "dim", self._data(None))
-            done: Reply | None = None
+            row, done = chosen.key, None
             try:
                 if row == AGAIN:
                     found = await self._told()
@@ -171,7 +175,7 @@ class Steps:
     async def _who(self, model: str) -> str | None:
         persona = self._session.persona
         rows = [
-            Choice(ALL, "Everybody without a model of their own", "default_model in settings.jsonc"),
+            Choice(ALL, "Everybody", "without a model of their own: default_model"),
             Choice(ONE, f"{persona.name} alone", "in its system.jsonc"),
         ]
         return await self._ui.choose(f"Who thinks with {model}?", rows)
@@ -302,10 +306,11 @@ class Steps:
             if looked.works:
                 return key, keyed
             rows = (Choice(RETYPE, "Type it again"), Choice(KEEP, "Keep it all the same"))
-            answer = await self._ui.choose(f"The key of {name} did not pass", rows)
+            facts = {row.key: sentence(looked) for row in rows}
+            answer = await self._ui.pick(Offer(f"The key of {name} did not pass", rows, facts=facts.__getitem__))
             if answer is None:
                 return None
-            if answer == KEEP:
+            if answer.key == KEEP:
                 return key, keyed
 
     async def _place(self, name: str) -> str | None:

@@ -247,10 +247,10 @@ def _keyed(services: Services) -> list[Keyed]:
 
 
 async def _tested(services: Services, keyed: Keyed) -> Keyed:
-    """The same with its test. What is stored is not opened for that: somebody might have to be asked."""
-    connection = services.chooser.connection(keyed.provider)
-    if connection.key is not None and not connection.key.known:
-        return Keyed(keyed.provider, keyed.label, keyed.source, None, "kept, not tested now")
+    """The same with its test. What is locked away is not opened for that: somebody might have to be asked."""
+    key = services.chooser.connection(keyed.provider).key
+    if key is not None and not key.known and not key.reference.startswith("plain:"):
+        return Keyed(keyed.provider, keyed.label, keyed.source, None, "its key is tested when it is chosen")
     try:
         async with asyncio.timeout(SECONDS):
             looked = await look_at(services, keyed.provider)

@@ -72,14 +72,14 @@ class EncryptedFile:
 
     def problem_of(self, name: str) -> str:
         """Why the key of that name cannot be had, without opening the file, or ""."""
-        with self._lock:
-            stamp = self.stamp()
-            try:
-                if self._names is None or self._names[0] != stamp:
-                    self._names = (stamp, self._read().names if stamp else ())
-            except ConfigError as exc:
-                return exc.sentence
-            return "" if name in self._names[1] else f"{self.path} has no key named {name}."
+        # Without the lock, which is held while the passphrase is asked for: who asks for it may want to know this.
+        stamp, known = self.stamp(), self._names
+        try:
+            if known is None or known[0] != stamp:
+                known = self._names = (stamp, self._read().names if stamp else ())
+        except ConfigError as exc:
+            return exc.sentence
+        return "" if name in known[1] else f"{self.path} has no key named {name}."
 
     def get(self, name: str) -> str:
         """The key of that name. Raises ConfigError, and what asking for the passphrase raises."""

@@ -118,6 +118,29 @@ def test_where_nobody_can_be_asked_the_variable_is_named(tmp_path: Path) -> None
         keys_at(tmp_path).reveal("file:openai")
 
 
+def test_what_is_known_of_a_key_is_told_while_its_passphrase_is_asked_for(tmp_path: Path) -> None:
+    """Who shows the question must not have to wait for its answer."""
+    unlocked(tmp_path).put("file", "openai", KEY)
+    asked, told = threading.Event(), threading.Event()
+
+    def ask(prompt: str) -> str:
+        asked.set()
+        assert told.wait(20)
+        return PASSPHRASE
+
+    keys, opened = Keys(tmp_path, variables({}), Redactor(), passphrase=ask), []
+    thread = threading.Thread(target=lambda: opened.append(keys.reveal("file:openai")), daemon=True)
+    thread.start()
+    assert asked.wait(20)
+    looker = threading.Thread(target=lambda: opened.append(keys.describe("file:openai").problem), daemon=True)
+    looker.start()
+    looker.join(5)
+    assert opened == [""]
+    told.set()
+    thread.join(20)
+    assert opened == ["", KEY]
+
+
 def test_who_leaves_the_question_is_not_asked_again_at_once(tmp_path: Path) -> None:
     unlocked(tmp_path).put("file", "openai", KEY)
 

@@ -182,9 +182,12 @@ async def ask_once(
                         lost = Call(
                             started_ms, interaction, model.provider, model.model, "failed", triggered_by=triggered_by
                         )
-                        await _record(services, lost, admitted.reservation)
                         before, admitted = admitted, None
-                        admitted = await services.gate.again(before, model)
+                        try:
+                            # Before its row: with that what is to be set aside once more is gone.
+                            admitted = await services.gate.again(before, model)
+                        finally:
+                            await _record(services, lost, before.reservation)
                 case UsageReport(reported):
                     usage = reported
                 case _:

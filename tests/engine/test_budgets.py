@@ -344,6 +344,25 @@ async def test_drafts_and_tests_are_held_as_well(tmp_path: Path, server: WireSer
         assert (server.chats, calls(b)) == ([], [])
 
 
+async def test_a_lost_attempt_of_a_draft_or_a_test_has_to_fit_once_more(tmp_path: Path, server: WireServer) -> None:
+    server.always(Cut())
+    async with talking(tmp_path, server, Budget("day", 2 * CENT, then="stop")) as b:
+        with pytest.raises(BudgetError):
+            await examine(b.services, await b.session.resolution())
+        assert (len(server.chats), len(calls(b)), reserved(b)) == (1, 1, 0)
+        assert CENT < spent(b) <= 2 * CENT
+        b.services.gate.spending.budgets.set(Budget("day", 100 * CENT, then="stop"))
+        before = spent(b)
+        server.script(Cut(), Hang(text="Some"))
+        task = asyncio.create_task(examine(b.services, await b.session.resolution()))
+        await b.until(lambda: len(server.chats) == 3)
+        assert reserved(b) > 0
+        task.cancel()
+        await asyncio.wait([task])
+        assert (reserved(b), len(calls(b))) == (0, 3)
+        assert spent(b) > before
+
+
 async def test_a_draft_switches_and_a_test_does_not(tmp_path: Path, server: WireServer) -> None:
     server.reply('{"short_description": "Counts."}')
     async with talking(tmp_path, server, Budget("day", 0, then="switch", reference="local:tiny")) as b:

@@ -155,8 +155,8 @@ def test_an_unknown_key_of_a_provider_is_a_warning_with_the_nearest_one(home: di
         ),
         ('{"llm_profiles": [{"max_tokens": 0}]}', "llm_profiles[0].max_tokens must be from 1 to"),
         ('{"llm_profiles": {"a": {"fallback": "b"}}}', "llm_profiles.a.fallback must be a list of model references"),
-        ('{"llm_profiles": {"a": {"api_key_ref": "cmd:"}}}', "llm_profiles.a.api_key_ref must be a command in one line"),
-        ('{"llm_profiles": {"a": {"api_key_ref": "file:a b"}}}', "llm_profiles.a.api_key_ref must have a name of letters"),
+        ('{"llm_profiles": {"a": {"api_key_ref": "cmd:"}}}', "llm_profiles.a.api_key_ref must be a command in one"),
+        ('{"llm_profiles": {"a": {"api_key_ref": "file:a b"}}}', "llm_profiles.a.api_key_ref must have a name of"),
         ('{"llm_config": {"temperature": "hot"}}', "llm_config.temperature must be a number"),
         (
             '{"interactions": {"planning": {"tiers": {"slow": "x"}}}}',

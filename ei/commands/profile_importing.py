@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ei.commands.profile_changes import file_of, providing, write
 from ei.commands.words import clip, plural
 from ei.engine.endpoints import foreign_key
 from ei.errors import NeedsAnswerError, UsageError
+from ei.models.expand import find_profile
 from ei.models.profile_import import MOST_BYTES, Import, plan_import, read_yaml, write_import
 from ei.models.reference import parse
 
@@ -34,8 +36,9 @@ async def import_file(call: Invocation, words: Sequence[str]) -> Reply:
     settings = session.services.config.current().settings
     plan = plan_import(found, settings, path.name)
     after = _provided(session, lambda text: write_import(text, plan, file_of(session)))
+    plan, nowhere = _default(plan, after)
     personas, unmatched = _personas(session, plan, after)
-    left_out = (*plan.left_out, *unmatched, *_unreadable(plan, after))
+    left_out = (*plan.left_out, *nowhere, *unmatched, *_unreadable(plan, after))
     changed = [name for name, (before, now) in personas.items() if before != now]
     data = _import_data(plan, personas, left_out)
     items: list[Item] = [Table(("", "", "what changes"), _import_rows(plan, personas), title=f"{path.name} brings")]
@@ -73,6 +76,18 @@ def _read(path: Path) -> Mapping[str, object]:
     except OSError as exc:
         raise UsageError(f"{path} cannot be read: {exc.strerror or exc}.", "Give the path of a YAML file.") from exc
     return read_yaml(data, path.name)
+
+
+def _default(plan: Import, after: Providing) -> tuple[Import, tuple[str, ...]]:
+    """(the plan without a default profile that is nowhere, a sentence on that)."""
+    new = next((field.after for field in plan.config if field.name == "default_profile_id"), None)
+    try:
+        if new:
+            find_profile(str(new).strip(), after.profiles)
+    except UsageError:
+        config = tuple(field for field in plan.config if field.name != "default_profile_id")
+        return replace(plan, config=config), (f"The default is to be profile {new}, which is nowhere: it is left out.",)
+    return plan, ()
 
 
 def _personas(

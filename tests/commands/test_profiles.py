@@ -281,6 +281,20 @@ async def test_an_import_shows_what_changes_asks_about_keys_then_asks_and_writes
         assert "All of it is here already; nothing was changed." in text_of(again)
 
 
+async def test_an_imported_default_that_is_nowhere_is_left_out_and_said(tmp_path: Path) -> None:
+    settings(tmp_path)
+    async with bench(tmp_path) as b:
+        text = "llm_profiles: [{id: a, model: 'openai:x'}]\nllm_config: {default_profile_id: nope, temperature: 0.5}"
+        b.ui.yes = [True]
+        await b.command(f"/profile import {team(tmp_path, text)}")
+        assert text_of(b.ui.shown[0]).splitlines() == [
+            "profile a | new | model openai:x",
+            "llm_config | changed | temperature 0.5",
+            "The default is to be profile nope, which is nowhere: it is left out.",
+        ]
+        assert written(b)["llm_config"] == {"temperature": 0.5}
+
+
 @pytest.mark.parametrize("answers", [[False], [True, False]])
 async def test_a_no_to_either_question_changes_nothing(tmp_path: Path, answers: list[bool]) -> None:
     path = settings(tmp_path)

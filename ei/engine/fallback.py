@@ -16,6 +16,7 @@ from ei.models.choosing import NOT_HERE
 from ei.models.reference import ModelId, written_form
 from ei.models.resolve import Resolution
 from ei.models.values import Prices, dollars
+from ei.providers.failures import not_ready
 from ei.usage.circuit import Circuit, is_down, spoken
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Fallbacks:
     async def following(self, error: ProviderError) -> Resolution | None:
         """The next one that can and may be asked, None where none is left.
 
-        error: why the one before did not answer. What means nothing, is left alone itself or may
-        not cost more is told and passed over. Raises NeedsAnswerError where only an answer of the person was missing.
+        error: why the one before did not answer. What means nothing, cannot be asked (it has no key), is left alone
+        itself or may not cost more is told and passed over. Raises NeedsAnswerError where only an answer of the person was missing.
         """
         while self._left:
             written = self._left.pop(0)
@@ -71,6 +72,14 @@ class Fallbacks:
                 self._services.gate.check(provider, found.model.model, private=private)
             except PrivateError:
                 self._pass_over(str(found.model), f"{NOT_HERE}.")
+                continue
+            try:
+                unready = not_ready(self._services.chooser.connection(provider))
+            except EiError as exc:  # settings were edited this moment
+                self._pass_over(str(found.model), exc.sentence)
+                continue
+            if unready is not None:
+                self._pass_over(str(found.model), unready.sentence)
                 continue
             circuit = await circuit_now(self._services, provider)
             if circuit.is_open and (self._left or not runs_here(self._services, provider)):

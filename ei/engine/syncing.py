@@ -18,7 +18,6 @@ from ei.errors import EiError, StorageError
 from ei.models import tiers
 from ei.models.merge import Merged, merge
 from ei.models.metadata import known
-from ei.models.values import price_text
 from ei.providers.listed import ListedModel
 
 SECONDS = 20.0
@@ -178,7 +177,8 @@ def _news(services: Services, merged: Merged) -> tuple[News, ...]:
             now, was = prices[id].after, prices[id].before
             mend = f"To use another: {replacing(model, here, cheaper=True)}"
             text = f"{id} costs {now} per million tokens now; it was {was}. It is used by {_names(used[id])}. {mend}"
-            found[f"price {id} {price_text(model.prices)}"] = News("price", id, text)
+            # Each change is one piece of news, also one back to a price that it had before.
+            found[f"price {id} {model.prices.at_ms}"] = News("price", id, text)
     registry.forget_told([f"gone {id}" for id, model in models.items() if model.active])
     return tuple(found[what] for what in registry.first_time(found))
 

@@ -123,6 +123,18 @@ async def test_a_missing_key_lets_nobody_else_answer(tmp_path: Path, busy: WireS
         assert backup.chats == []
 
 
+async def test_a_fallback_without_a_key_is_passed_over(tmp_path: Path, busy: WireServer, backup: WireServer) -> None:
+    async with talking(tmp_path, busy, backup, ("openai:gpt-x", MINE)) as b:
+        message = await b.say("Hello")
+        assert (message.text, message.model) == ("I am here.", MINE)
+        assert b.told() == [
+            "openai:gpt-x is passed over (fallback of ei): openai has no API key.",
+            "groq is busy (503). local:tiny answers instead (fallback of ei).",
+        ]
+    async with talking(tmp_path, busy, backup, ("openai:gpt-x",)) as b:
+        assert "groq is busy (503)" in (await b.say("Hello")).error
+
+
 async def test_a_refused_connection_costs_nothing_and_lets_the_fallback_answer(
     tmp_path: Path, backup: WireServer
 ) -> None:

@@ -112,6 +112,9 @@ async def test_models_that_leave_come_back_and_change_price_between_syncs_are_ke
             assert ids(b) == ["openrouter:a/x", "openrouter:b/y"]
             assert ids(b, active_only=False) == ["openrouter:a/x", "openrouter:b/y", "openrouter:c/z"]
             assert await after(x, y) == []
+            before = priced("a/x", "0.000001", "0.000002")
+            for now in (before, x, before, x):
+                assert [kind for kind, _ in await after(now, y)] == ["price"]
             assert [kind for kind, _ in await after(y)] == ["gone"]
             assert await after(y) == []
             assert await after(x, y) == []

@@ -14,6 +14,7 @@ from ei.commands.parse import options
 from ei.commands.words import NANO, ago, clip, money, plural, tokens
 from ei.errors import EiError, NotFoundError, UsageError
 from ei.messages import ReplyInfo
+from ei.models.choosing import is_sent_on
 from ei.storage.ids import short
 from ei.usage.values import rate
 
@@ -311,9 +312,9 @@ def _several(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _here(session: Session, model: str) -> bool:
-    provider = model.partition(":")[0]
+    provider, _, name = model.partition(":")
     try:
-        return session.services.chooser.stays_here(provider)
+        return session.services.chooser.stays_here(provider) and not is_sent_on(name)
     except EiError:
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ei.commands.words import ago, clip, tokens
+from ei.models.choosing import is_sent_on
 from ei.models.values import Model, Speed, dollars, price_text
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ COLUMNS = ("model", "tier", "context", "$ in", "$ out", "can", "speed", "where",
 
 def row(model: Model, speed: Speed | None, where: str, problem: str) -> tuple[str, ...]:
     """A row under COLUMNS; where: "local" or "cloud". problem: why its provider cannot be asked, in few words."""
+    where = _runs(model, where)
     return (
         model.id,
         model.tier + ("*" if model.default else ""),
@@ -59,7 +61,7 @@ def states(model: Model, problem: str = "") -> list[str]:
 
 def as_data(model: Model, speed: Speed | None = None, where: str = "") -> dict[str, object]:
     """All of it, JSON-ready; prices in dollars per million tokens, times in milliseconds since 1970."""
-    prices = model.prices
+    prices, where = model.prices, _runs(model, where)
     return {
         "model": model.id,
         "provider": model.provider,
@@ -101,7 +103,7 @@ def details(
     now: float,
 ) -> tuple[tuple[str, str], ...]:  # fmt: skip
     """(what, value) of all that is known; now: seconds since 1970."""
-    prices = model.prices
+    prices, where = model.prices, _runs(model, where)
     hand = " (you set it)" if "prices" in model.by_hand else f" (from {prices.source}{_age(prices.at_ms, now)})"
     price = price_text(prices).rpartition(" (")[0]
     can = "nobody says" if model.capabilities is None else ", ".join(sorted(model.capabilities)).replace("_", " ")
@@ -158,6 +160,11 @@ def problem_of(session: Session, provider: str) -> str:
     if not connection.own and everything(session.services.config.last_good()):
         return NOT_HERE
     return "" if connection.ready else "no key"
+
+
+def _runs(model: Model, where: str) -> str:
+    """Where a model runs whose server is `where`: a server here may only pass on what it gets."""
+    return "cloud" if where == "local" and is_sent_on(model.name) else where
 
 
 def _price(model: Model, price: int | None, where: str) -> str:

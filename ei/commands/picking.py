@@ -190,15 +190,16 @@ class _Rows:
         if context is None:
             context = self._contexts[model.context] = window(model.context)
         speed = self._speeds.get(id)
+        here = place.here and not is_sent_on(model.name)
         cells = (
             f"{model.tier}*" if model.default else model.tier,
             context,
-            price(model.prices, place.here),
+            price(model.prices, here),
             can[0],
             pace(speed) if speed is not None else "",
-            place.data,
+            place.data if here or not place.here else "cloud",
         )
-        found_by = f"{model.label} {can[1]} {' '.join(model.aliases)}{'' if place.here else ' cloud'}"
+        found_by = f"{model.label} {can[1]} {' '.join(model.aliases)}{'' if here else ' cloud'}"
         problem = place.problem or (SENT_ON if self._private and is_sent_on(model.name) else "")
         return Choice(key or id, label or id, "", group or place.group, problem, cells, found_by)
 
@@ -357,7 +358,7 @@ class _Facts:
         return " · ".join(part for part in (*parts, seen, place.goes, place.problem) if part)
 
     def _of(self, model: Model, place: Place) -> Sequence[str]:
-        cost = price(model.prices, place.here)
+        cost = price(model.prices, place.here and not is_sent_on(model.name))
         return (
             model.label if model.label != model.name else "",
             model.tier and f"{model.tier}{', its default' if model.default else ''}",

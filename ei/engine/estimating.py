@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ei.config import ConfigFile
 from ei.engine.composing import DENSITY, composer_for
-from ei.engine.pricing import Priced, cost_of_call, registered, runs_here
+from ei.engine.pricing import Priced, cost_of_call, is_here, registered
 from ei.engine.services import Services, on_database
 from ei.engine.spending import Dear
 from ei.errors import CancelledError, NeedsAnswerError, StorageError
@@ -161,7 +161,7 @@ class Estimating:
 
     def _is_free(self, model: ModelId) -> bool:
         """Whether it runs on this machine, where only a price of the person's own makes it cost something."""
-        if not runs_here(self._prices, model.provider):
+        if not is_here(self._prices, model):
             return False
         row = registered(self._prices, model)
         return row is None or row.prices.source != "person"
@@ -222,7 +222,7 @@ async def agree_to_all(
     """
     services, conversation = session.services, session.conversation
     about = estimating(services)
-    paid = [found for found in resolutions if not runs_here(services, found.model.provider)]
+    paid = [found for found in resolutions if not is_here(services, found.model)]
     if about.limit is None or not paid:
         return
     estimates = []

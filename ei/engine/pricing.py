@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ei.errors import EiError, ProviderError, StorageError, UnreachableError
 from ei.messages import Usage
-from ei.models.choosing import weight
+from ei.models.choosing import is_sent_on, weight
 from ei.models.metadata import cost_of, known, known_context
 from ei.models.reference import ModelId
 from ei.models.values import Model, Prices
@@ -31,7 +31,7 @@ def cost_of_call(services: Priced, model: ModelId, usage: Usage) -> int | None:
     Reads the database and may load the price list: call it from a thread.
     """
     found, like = registered(services, model), like_model(services, model)
-    return cost_of(like, usage, found.prices if found else None, here=runs_here(services, model.provider))
+    return cost_of(like, usage, found.prices if found else None, here=is_here(services, model))
 
 
 def prices_of(services: Priced, model: ModelId) -> Prices:
@@ -42,7 +42,7 @@ def prices_of(services: Priced, model: ModelId) -> Prices:
     """
     found = registered(services, model)
     prices = found.prices if found else Prices()
-    if prices.source != "person" and runs_here(services, model.provider):
+    if prices.source != "person" and is_here(services, model):
         return Prices(0, 0, 0, 0)
     if weight(prices) is not None:
         return prices
@@ -71,6 +71,11 @@ def runs_here(services: Priced, provider: str) -> bool:
         return False
 
 
+def is_here(services: Priced, model: ModelId) -> bool:
+    """Whether a model runs on this machine, where nobody is paid for it; one that is only passed on does not."""
+    return runs_here(services, model.provider) and not is_sent_on(model.model)
+
+
 def context_of(services: Priced, model: ModelId) -> int | None:
     """The context in tokens: what the registry has, else the price list. Call it from a thread."""
     found = registered(services, model)
@@ -91,6 +96,6 @@ def registered(services: Priced, model: ModelId) -> Model | None:
     None where there is no row, or it cannot be read.
     """
     try:
-        return services.registry.get(str(model)) or services.registry.get(str(like_model(services, model)))
+        return services.registry.named(str(model)) or services.registry.named(str(like_model(services, model)))
     except StorageError:
         return None  # what it cost or holds is then unknown: no reason to lose a reply

@@ -14,7 +14,7 @@ from ei.engine.context import Fitted
 from ei.engine.estimating import learn_density
 from ei.engine.events import Outcome
 from ei.engine.gate import Admitted
-from ei.engine.pricing import cost_of_call, runs_here
+from ei.engine.pricing import cost_of_call, is_here
 from ei.engine.services import Services, on_database
 from ei.errors import (
     BudgetError,
@@ -226,7 +226,7 @@ class Recording:
                 messages = tried.sent.messages
                 self.later(learn_density(self._services, tried.resolution.model, messages, tried.usage))
             first = tried.milliseconds(tried.first_token)
-            here = runs_here(self._services, tried.resolution.model.provider)
+            here = is_here(self._services, tried.resolution.model)
             tried.measured = Outcome(usage, cost, first, tried.milliseconds(ended) or 0, here)
         return tried.measured
 
@@ -257,7 +257,7 @@ class Recording:
         """Writes the row of an attempt that is made again, without waiting for it."""
         # Only these two are tried again, see stream_with_retries.
         error = "CutOffError" if status is None else "BusyError"
-        cost = 0 if status is not None or runs_here(self._services, tried.resolution.model.provider) else None
+        cost = 0 if status is not None or is_here(self._services, tried.resolution.model) else None
         self._costs.append(cost)
         outcome = Outcome(Usage(), cost, None, tried.milliseconds(monotonic()) or 0)
         # Where it cost nothing the next attempt goes on with what was set aside.
@@ -364,7 +364,7 @@ class Recording:
         refused = isinstance(error, ProviderError) and error.status is not None
         unmade = isinstance(error, NEVER_SENT)
         unheard = unmade or (isinstance(error, UnreachableError) and not error.reached)
-        return 0 if refused or unheard or runs_here(self._services, tried.resolution.model.provider) else None
+        return 0 if refused or unheard or is_here(self._services, tried.resolution.model) else None
 
     def _wire(self, provider: str) -> str:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ei.engine.pricing import context_of, like_model, registered, runs_here
+from ei.engine.pricing import context_of, is_here, like_model, registered
 from ei.errors import BudgetError, NeedsAnswerError, StorageError
 from ei.messages import ChatRequest, OpaquePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ei.models.dearest import Dearest, dearest_listed, dearest_of
@@ -178,7 +178,7 @@ class Spending:
         source = row.prices.source if row is not None else ""
         if own is not None and source == "person":
             return own
-        if runs_here(self.rooms, model.provider):
+        if is_here(self.rooms, model):
             return Dearest(0, 0)
         listed = dearest_listed(like_model(self.rooms, model))
         if own is None or source != "provider":

@@ -108,7 +108,8 @@ def is_free(model: Model, market: Market) -> bool:
     """Whether it costs nothing: it runs here, or its provider asks nothing for it."""
     standing = market.standings.get(model.provider)
     prices = model.prices
-    return (standing is not None and standing.free) or (prices.input == 0 and prices.output == 0)
+    here = standing is not None and standing.free and not is_sent_on(model.name)
+    return here or (prices.input == 0 and prices.output == 0)
 
 
 def weight(prices: Prices) -> int | None:

@@ -25,6 +25,7 @@ from ei.models.values import Model
 from ei.usage.budget import Budget
 from ei.usage.values import Call
 from tests.bench_session import Bench, bench
+from tests.ollama import OllamaServer
 from tests.wire import Answer, Cut, Hang, Request, Status, WireServer
 
 BIG = "groq:big"
@@ -110,6 +111,21 @@ async def test_what_runs_here_costs_nothing_and_is_never_held(tmp_path: Path, se
         b.session.once("local:tiny")
         assert (await b.say("Hello")).state is State.COMPLETE
         assert "max_tokens" not in server.last.body
+
+
+async def test_what_a_server_here_sends_on_has_no_known_price(tmp_path: Path, server: WireServer) -> None:
+    with OllamaServer() as ollama:
+        for name in ("qwen3:8b", "gpt-oss:120b-cloud"):
+            ollama.install(name)
+        ollama.reply("Here.", usage=(500, 100))
+        async with bench(tmp_path, "ei", EI_OLLAMA_BASE_URL=ollama.url, EI_LLM_MODEL="ollama:qwen3:8b") as b:
+            await b.say("Hello")
+            b.session.request = "ollama:gpt-oss:120b-cloud"
+            await b.say("Hello again")
+            assert [(call.model, call.cost) for call in calls(b)] == [("qwen3:8b", 0), ("gpt-oss:120b-cloud", None)]
+            b.services.gate.spending.budgets.set(Budget("day", 100 * CENT))
+            assert (await b.say("And now?")).state is State.FAILED
+            assert len(ollama.chats) == 2
 
 
 async def test_a_reply_is_cut_to_what_is_left_and_that_is_said(tmp_path: Path, server: WireServer) -> None:

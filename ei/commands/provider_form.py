@@ -9,7 +9,7 @@ from ei import jsonc
 from ei.commands.base import Choice, Field, Form, Invocation, Item, Line, Reply
 from ei.commands.parse import Options
 from ei.commands.profile_changes import file_of, write
-from ei.commands.provider_keys import keep_key, places, reference_of, still_wins, where
+from ei.commands.provider_keys import keep_key, kept_in, placed, places, reference_of, still_wins, where
 from ei.commands.provider_rows import key_of, state_of
 from ei.errors import ConfigError, NeedsAnswerError, UsageError
 from ei.providers.addresses import BadAddressError, normal_url
@@ -35,7 +35,7 @@ async def open_form(call: Invocation, endpoint: Endpoint, found: ProviderFacts) 
     title = f"{endpoint.name} · {endpoint.label}" if endpoint.label != endpoint.name else endpoint.name
     about = [f"{state_of(found)} · {found.goes_to}" if found.goes_to else state_of(found)]
     about += [f"They say: {found.retention}"] if found.retention else []
-    typed = await call.ui.form(Form(title, fields, tuple(about)))
+    typed = await call.ui.form(Form(title, fields, tuple(about), placed))
     if typed is None:
         return Reply.line("Nothing was changed.", "dim", None)
     changes = _changes(typed, settings)
@@ -116,8 +116,6 @@ async def _fields(session: Session, endpoint: Endpoint, found: ProviderFacts) ->
     settings = found.settings
     now = reference_of(session, endpoint.name).partition(":")[0]
     choices = await places(session)
-    usable = [choice.key for choice in choices if not choice.dimmed]
-    place = now if now in usable else usable[0] if usable else ""
     lookup = session.services.config.current().variable
     hosted = not endpoint.local
     fields = [
@@ -129,7 +127,7 @@ async def _fields(session: Session, endpoint: Endpoint, found: ProviderFacts) ->
             hint=f"Now: {key_of(found)}. A key of the environment stays there and wins.",
             problem=_key_problem,
         ),
-        Field("place", "kept in", "choice", place, choices, hint="Where a key that is typed here goes."),
+        kept_in(choices, now),
         Field(
             "base_url",
             "base URL",
@@ -189,7 +187,6 @@ async def _fields(session: Session, endpoint: Endpoint, found: ProviderFacts) ->
 
 
 def _new_form(values: Mapping[str, str], choices: tuple[Choice, ...], problem: Together) -> Form:
-    usable = [choice.key for choice in choices if not choice.dimmed]
     fields = (
         Field("name", "name", value=values["name"], hint="A short word: it stands before the colon, as in work:MODEL."),
         Field("base_url", "base URL", example="https://llm.example.org/v1", hint="With /v1 where it has one."),
@@ -201,7 +198,7 @@ def _new_form(values: Mapping[str, str], choices: tuple[Choice, ...], problem: T
             (Choice("openai", "OpenAI's API", "most servers do"), Choice("anthropic", "Anthropic's API")),
         ),
         Field("key", "API key", "secret", hint="Empty where it needs none.", problem=_key_problem),
-        Field("place", "kept in", "choice", usable[0] if usable else "", choices, hint="Where the key goes."),
+        kept_in(choices),
         Field("label", "label", hint="What it is called in lists; its name unless told."),
     )
     return Form("A provider of your own", fields, problem=problem)
@@ -228,7 +225,7 @@ def _new_problem(session: Session, values: Mapping[str, str], taken: frozenset[s
         session.services.chooser.provided_by(settings)
     except ConfigError as exc:
         return ("base_url" if "base_url" in exc.sentence else "name"), exc.sentence.partition(": ")[2] or exc.sentence
-    return "", ""
+    return placed(values)
 
 
 def _text(settings: Mapping[str, object], name: str) -> str:

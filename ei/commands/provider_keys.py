@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ei import jsonc
-from ei.commands.base import Choice, Invocation, Item, Line, Reply
+from ei.commands.base import Choice, Field, Invocation, Item, Line, Reply
 from ei.commands.parse import options
 from ei.commands.profile_changes import file_of, write
 from ei.commands.which import provider_named
@@ -110,6 +110,28 @@ async def places(session: Session) -> tuple[Choice, ...]:
     )
 
 
+NOWHERE = Choice("", "nowhere yet", "no keyring and no encrypted file can be used here")
+
+
+def kept_in(choices: Sequence[Choice], now: str = "") -> Field:
+    """The line of a form that asks where a key goes. now: where one is kept already, "" for nowhere.
+
+    The plain file stands there only where a key is in it already: otherwise it is chosen by name.
+    """
+    usable = [choice.key for choice in choices if not choice.dimmed]
+    safe = [now] if now in usable else [key for key in usable if key != "plain"]
+    offered = tuple(choices) if safe else (NOWHERE, *choices)
+    hint = "Where a key that is typed here goes."
+    return Field("place", "kept in", "choice", safe[0] if safe else NOWHERE.key, offered, hint=hint)
+
+
+def placed(values: Mapping[str, str]) -> tuple[str, str]:
+    """Of a form with such a line: what is wrong with a key that is to go nowhere, two empty texts where nothing is."""
+    if values.get("key") and not values.get("place"):
+        return "place", "Choose where the key goes; the plain file is not encrypted."
+    return "", ""
+
+
 async def keep_key(session: Session, name: str, kind: str, key: str) -> str:
     """Keeps a key and has the settings of its provider refer to it; gives the reference. Raises UsageError,
     ConfigError.
@@ -171,11 +193,10 @@ async def _move(call: Invocation, endpoint: Endpoint, kind: str) -> Reply:
             f"{endpoint.name} has no key to move.", f"To give it one: {call.typed(f'provider key {endpoint.name}')}"
         )
     source = before or f"env:{variable.name if variable else ''}"
-    keys = session.services.keys
-    # It is taken away from where it was only once the settings know where it is now.
-    key = await asyncio.to_thread(keys.reveal, source)
     if source.partition(":")[0] == kind:
         raise UsageError(f"The key of {endpoint.name} is there already.")
+    # It is taken away from where it was only once the settings know where it is now.
+    key = await asyncio.to_thread(session.services.keys.reveal, source)
     reference = await keep_key(session, endpoint.name, kind, key)
     head = Line(f"The key of {endpoint.name} is in {where(session, reference)} now.", "good")
     return Reply((head, *still_wins(session, endpoint)), {"provider": endpoint.name, "reference": reference})

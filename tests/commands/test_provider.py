@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ei import jsonc
-from ei.commands.base import Form, Table
+from ei.commands.base import Choice, Form, Table
+from ei.commands.provider_keys import kept_in, placed
 from ei.errors import EiError, NeedsAnswerError, UsageError
 from ei.models.values import Model, Prices
 from ei.usage.by_provider import month_ms
@@ -282,6 +283,33 @@ async def test_a_key_that_is_an_argument_is_refused_and_not_repeated(tmp_path: P
             told = await refused(b, line, shell=shell)
             assert line.split()[-1].removeprefix("--to=") not in told
         assert KEY not in everything(tmp_path)
+
+
+def test_the_plain_file_is_never_where_a_key_goes_unless_it_is_chosen_by_name() -> None:
+    def at(now: str = "", **why: str) -> str:
+        found = kept_in([Choice(each, each, dimmed=why.get(each, "")) for each in ("keyring", "file", "plain")], now)
+        chosen = next(choice for choice in found.choices if choice.key == found.value)
+        return "cannot be" if chosen.dimmed else found.value
+
+    assert [at(), at("file"), at("plain"), at(keyring="none"), at("keyring", keyring="none")] == [
+        "keyring",
+        "file",
+        "plain",
+        "file",
+        "file",
+    ]
+    assert [at(keyring="none", file="none"), at(keyring="none", file="none", plain="none")] == ["", ""]
+    assert placed({"key": KEY, "place": ""})[0] == "place"
+    assert placed({"key": KEY, "place": "plain"}) == placed({"key": "", "place": ""}) == ("", "")
+
+
+async def test_a_form_asks_for_a_key_to_be_kept_in_a_safe_place(tmp_path: Path) -> None:
+    async with bench(tmp_path, "ei") as b:
+        b.ui.typed = [None, None]
+        for line in ("/provider openai", "/provider add"):
+            await b.command(line)
+            place = next(field for field in b.ui.forms[-1].fields if field.key == "place")
+            assert place.value in ("keyring", "file")
 
 
 async def test_a_place_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ class Fallbacks:
         """The next one that can and may be asked, None where none is left.
 
         error: why the one before did not answer. What means nothing, cannot be asked (it has no key), is left alone
-        itself or may not cost more is told and passed over. Raises NeedsAnswerError where only an answer of the person was missing.
+        itself or may not cost more is told and passed over. Raises NeedsAnswerError where only an answer of the person
+        was missing.
         """
         while self._left:
             written = self._left.pop(0)

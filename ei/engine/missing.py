@@ -38,10 +38,13 @@ def successors(model: Model, models: Sequence[Model], *, cheaper: bool = False) 
     return tuple(sorted(usable, key=lambda other: _distance(other, model))[:MOST])
 
 
-def replacing(model: Model, models: Sequence[Model], *, cheaper: bool = False) -> str:
-    """The command that names another model wherever this one is: `/models replace OLD NEW`."""
+def replacing(model: Model, models: Sequence[Model], *, cheaper: bool = False, used: str = "") -> str:
+    """The command that names another model wherever this one is: `/models replace OLD NEW`.
+
+    used: the name that is written there, where it is another one for the model.
+    """
     found = successors(model, models, cheaper=cheaper)
-    return f"/models replace {model.id} {found[0].id if found else 'NEW'}"
+    return f"/models replace {used or model.id} {found[0].id if found else 'NEW'}"
 
 
 def gone(services: Services, error: UnknownModelError) -> UnknownModelError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
@@ -18,6 +18,7 @@ from ei.errors import EiError, StorageError
 from ei.models import tiers
 from ei.models.merge import Merged, merge
 from ei.models.metadata import known
+from ei.models.values import Model
 from ei.providers.listed import ListedModel
 
 SECONDS = 20.0
@@ -162,25 +163,35 @@ def _news(services: Services, merged: Merged) -> tuple[News, ...]:
         return ()
     registry = services.registry
     here = registry.all()
-    models = {model.id: model for model in here if model.id in used}
+    models = _meant(here, used)
     prices = {change.model: change for change in merged.changes if change.what == "price"}
     found: dict[str, News] = {}
     for id, model in models.items():
-        uses = f"{_names(used[id])}. To change that everywhere: {replacing(model, here)}"
+        uses = f"{_names(used[id])}. To change that everywhere: {replacing(model, here, used=id)}"
         if not model.active:
             text = f"{id} is no longer in the list of {model.provider}. It is used by {uses}"
             found[f"gone {id}"] = News("gone", id, text)
         elif model.shutdown:
             text = f"{id} will be gone from {model.shutdown}. It is used by {uses}"
             found[f"shutdown {id} {model.shutdown}"] = News("shutdown", id, text)
-        if id in merged.repriced and id in prices:
-            now, was = prices[id].after, prices[id].before
-            mend = f"To use another: {replacing(model, here, cheaper=True)}"
+        if model.id in merged.repriced and model.id in prices:
+            now, was = prices[model.id].after, prices[model.id].before
+            mend = f"To use another: {replacing(model, here, cheaper=True, used=id)}"
             text = f"{id} costs {now} per million tokens now; it was {was}. It is used by {_names(used[id])}. {mend}"
             # Each change is one piece of news, also one back to a price that it had before.
             found[f"price {id} {model.prices.at_ms}"] = News("price", id, text)
     registry.forget_told([f"gone {id}" for id, model in models.items() if model.active])
     return tuple(found[what] for what in registry.first_time(found))
+
+
+def _meant(models: Sequence[Model], used: Collection[str]) -> dict[str, Model]:
+    """The models in use, by the names that are written: their own, else one that their provider takes for them."""
+    out: dict[str, Model] = {}
+    for active in (False, True):  # one that is there counts more than one that left
+        of_others = {f"{m.provider}:{alias}": m for m in models if m.active == active for alias in m.aliases}
+        own = {model.id: model for model in models if model.active == active}
+        out |= {name: model for name, model in (of_others | own).items() if name in used}
+    return out
 
 
 def _names(wheres: Sequence[str]) -> str:

@@ -63,6 +63,15 @@ class RegistryStore:
             found = self._read(connection, " AND provider = ? AND name = ?", provider, name)
         return found[0] if found else None
 
+    def named(self, id: str) -> Model | None:
+        """The model of that id, else the one for which its provider takes that name too; None where there is none."""
+        found = self.get(id)
+        if found is None:
+            provider, _, name = id.partition(":")
+            like = [model for model in self.all() if model.provider == provider and name in model.aliases]
+            found = next((model for model in like if model.active), next(iter(like), None))
+        return found
+
     def find(self, words: Iterable[str]) -> tuple[Model, ...]:
         """The models in which each of the words occurs: in id, label, aliases, tier or capabilities, in any case."""
         wanted = [word.lower() for word in words]

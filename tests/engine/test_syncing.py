@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from ei.engine.pricing import prices_of
 from ei.engine.syncing import DAY_MS, News, SyncResult, keep_synced, sync, sync_if_old
 from ei.models.reference import ModelId
 from ei.models.values import Model, Prices
@@ -222,6 +223,27 @@ async def test_every_shape_of_list_is_read_at_once_and_what_leaves_or_changes_pr
                 "x:grok4": ("price", "replace x:grok4 NEW"),
             }
             assert (await sync(b.services, only[:-2])).news == ()
+
+
+async def test_another_name_that_the_provider_takes_for_a_model_is_that_model(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.pages = groks(grok4=30000, grok3=10000)
+        async with bench(tmp_path, EI_XAI_API_KEY="k", EI_XAI_BASE_URL=server.url) as b:
+            await sync(b.services, ["x"])
+            await b.command("/model x:grok4-x")
+            assert prices_of(b.services, ModelId("x", "grok4-x")).input == 3 * DOLLAR
+            server.pages = groks(grok4=50000, grok3=10000)
+            [news] = (await sync(b.services, ["x"])).news
+            assert (news.kind, news.model) == ("price", "x:grok4-x")
+            assert news.text.endswith("It is used by ei. To use another: /models replace x:grok4-x x:grok3")
+            server.pages = groks(grok3=10000)
+            [news] = (await sync(b.services, ["x"])).news
+            assert (news.kind, news.model) == ("gone", "x:grok4-x")
+            # Its name goes on as another name of a model that is there.
+            server.pages = Status(200, body={"models": [{"id": "grok5", "aliases": ["grok4", "grok4-x"]}]})
+            assert (await sync(b.services, ["x"])).news == ()
+            await b.command("/model x:grok4")
+            assert (await sync(b.services, ["x"])).news == ()
 
 
 async def test_a_chat_left_open_asks_again_and_tells_what_came(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ async def _remove(call: Invocation, words: Sequence[str]) -> Reply:
     session = call.session
     name = _one(call, words, "rm")
     async with await _open(session) as ollama:
-        model = await _installed(call, ollama, name)
+        model = await _installed(call, ollama, name, guess=not call.yes)
         uses = _uses(await session.in_thread(references, session.services), model.name)
         details = [f"Used by {', '.join(uses)}."] if uses else []
         details += [f"It frees {size_text(model.size)}{_where(session)}."] if model.size else []
@@ -263,15 +263,18 @@ async def _open(session: Session) -> OllamaApi:
     return await session.in_thread(open_ollama, session.services)
 
 
-async def _installed(call: Invocation, ollama: OllamaApi, name: str) -> Installed:
-    """The installed model of that name, or the only one that begins so. Raises UnknownModelError with the nearest."""
+async def _installed(call: Invocation, ollama: OllamaApi, name: str, *, guess: bool = True) -> Installed:
+    """The installed model of that name, or with `guess` the only one that begins so.
+
+    Raises UnknownModelError with the nearest.
+    """
     models = await ollama.tags()
     wanted = full_name(name).lower()
     for model in models:
         if full_name(model.name).lower() == wanted:
             return model
     begins = [model for model in models if model.name.lower().startswith(name.lower().removeprefix("ollama:"))]
-    if len(begins) == 1:
+    if guess and len(begins) == 1:
         return begins[0]
     near = [model.name for model in begins] or nearest(name, [model.name for model in models])
     hint = f"Did you mean {' or '.join(near[:4])}?" if near else f"See {call.typed('ollama')}."

@@ -37,9 +37,9 @@ async def ollama_bench(home: Path, settings: str = "") -> AsyncIterator[tuple[Ol
             yield server, b
 
 
-async def refused(b: Bench, line: str, kind: type[EiError] = UsageError) -> str:
+async def refused(b: Bench, line: str, kind: type[EiError] = UsageError, *, yes: bool = False) -> str:
     with pytest.raises(kind) as caught:
-        await b.command(line)
+        await b.command(line, yes=yes)
     return str(caught.value)
 
 
@@ -130,6 +130,16 @@ async def test_removing_asks_and_names_who_uses_it(tmp_path: Path) -> None:
         assert model is not None
         assert not model.active
         assert (await refused(b, "/ollama rm qwen3:8b", UnknownModelError)).startswith("qwen3:8b is not installed.")
+
+
+async def test_where_nobody_is_asked_only_a_whole_name_is_removed(tmp_path: Path) -> None:
+    async with ollama_bench(tmp_path) as (server, b):
+        server.install("qwen3:8b")
+        told = await refused(b, "/ollama rm qwen", UnknownModelError, yes=True)
+        assert told == "qwen is not installed. Did you mean qwen3:8b?"
+        assert list(server.installed) == ["qwen3:8b"]
+        await b.command("/ollama rm qwen3:8b", yes=True)
+        assert (server.installed, b.ui.asked) == ({}, [])
 
 
 async def test_what_is_loaded_and_taking_it_out_of_memory(tmp_path: Path) -> None:

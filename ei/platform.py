@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from subprocess import Popen
 
 if sys.platform == "win32":
     import msvcrt
@@ -187,6 +188,30 @@ def is_running(number: int) -> bool:
     except PermissionError:
         return True
     return number > 0
+
+
+def end_group(process: Popen[bytes]) -> None:
+    """Ends a process that was started in a session of its own, at once, with all that it started (on Windows alone)."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        elif process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def others_may_read(mode: int) -> bool:
+    """Whether these permission bits let others than its owner at a file; Windows tells nothing by them."""
+    return os.name == "posix" and bool(mode & 0o077)
+
+
+def split_command(command: str) -> list[str]:
+    """A command line as its arguments, as this system writes one. Raises ValueError for a quote that is not closed."""
+    import shlex
+
+    if os.name != "nt":
+        return shlex.split(command)
+    # A backslash in a path is no quote there.
+    return [argument.strip('"') for argument in shlex.split(command, posix=False)]
 
 
 def can_suspend() -> bool:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 
 from ei.errors import ConfigError
+from ei.platform import end_group, split_command
 
 MOST_BYTES = 65536
 
@@ -42,7 +38,7 @@ def run_for_key(command: str, seconds: float, environment: Mapping[str, str] | N
 
     def end() -> None:
         over.set()
-        _kill(process)
+        end_group(process)
 
     watch = threading.Timer(seconds, end)
     watch.daemon = True
@@ -55,7 +51,7 @@ def run_for_key(command: str, seconds: float, environment: Mapping[str, str] | N
         code = process.wait()
     finally:
         watch.cancel()
-        _kill(process)
+        end_group(process)
         assert process.stdout is not None
         process.stdout.close()
         process.wait()
@@ -74,22 +70,13 @@ def run_for_key(command: str, seconds: float, environment: Mapping[str, str] | N
 def arguments(command: str) -> list[str]:
     """A command as its arguments. Raises ConfigError."""
     try:
-        # A backslash in a path is no quote on Windows.
-        argv = shlex.split(command, posix=os.name != "nt")
+        argv = split_command(command)
     except ValueError:
         raise ConfigError("The command that is to give a key has a quote that is not closed.") from None
     if not argv:
         raise ConfigError("The command that is to give a key is empty.")
-    return argv if os.name != "nt" else [argument.strip('"') for argument in argv]
+    return argv
 
 
 def _by_hand(name: str) -> str:
     return f"Run it by hand to see what it says; you may have to sign in to {name} first."
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        elif process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,12 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ei.errors import ConfigError
-from ei.platform import lock_file, write_file
+from ei.platform import lock_file, others_may_read, write_file
 
 ENCRYPTED = "keys.enc"
 PLAIN = "keys.plain.json"
 PRIVATE = 0o600
-OTHERS = 0o077
 COST = {"name": "scrypt", "n": 1 << 17, "r": 8, "p": 1}
 MOST_COST = {"n": 1 << 20, "r": 16, "p": 4}
 """A file that asks for more is refused: it would take gigabytes to find out that it is none of ours."""
@@ -251,7 +249,7 @@ class PlainFile:
             status = self.path.stat()
         except OSError:
             return ""
-        if os.name == "posix" and status.st_mode & OTHERS:
+        if others_may_read(status.st_mode):
             return f"{self.path} is not read: others on this machine can read it."
         return ""
 

@@ -109,6 +109,7 @@ class Turn:
         self._try = self._begin(plan.resolution, 0)
         self._instead_of: list[str] = []
         self._held: set[str] = {str(plan.resolution.model)}
+        self._agreed: set[str] = set()
 
     async def run(self) -> TurnEnded:
         """Answers and records. Cancelling the task ends the reply as cancelled, with its text."""
@@ -298,7 +299,7 @@ class Turn:
         # It may become private while a busy server is waited for.
         may_go_on = partial(self._services.gate.may_leave, errand, model)
         gate, tried = self._services.gate, self._try
-        admitted = tried.admitted = await gate.admit(errand, model, request, plan.may_cost_more)
+        admitted = tried.admitted = await gate.admit(errand, model, request, plan.may_cost_more and self._agrees)
         for note in admitted.notes:
             self._tell(note)
         await self._tell_estimate(request)
@@ -318,6 +319,15 @@ class Turn:
                     # Nobody knows what the attempt before costs: what was set aside for it goes with its row.
                     admitted, tried.admitted = tried.admitted or admitted, None
                     tried.admitted = await gate.again(admitted, model)
+
+    async def _agrees(self, question: str, details: Sequence[str]) -> bool:
+        """Asks the person, but not again where what was agreed to only became shorter."""
+        about, ask = question.partition(" for about ")[0], self._plan.may_cost_more
+        if about in self._agreed:
+            return True
+        agreed = ask is not None and await ask(question, details)
+        self._agreed |= {about} if agreed else set()
+        return agreed
 
     def _take(self, event: StreamEvent, message: Message) -> None:
         info, tried = self._info, self._try

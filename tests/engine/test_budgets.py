@@ -160,6 +160,21 @@ async def test_ask_lets_one_request_through_that_the_person_wants(tmp_path: Path
         assert (len(server.chats), len(calls(b)), reserved(b)) == (1, 1, 0)
 
 
+async def test_what_was_agreed_to_is_not_asked_again_where_it_has_to_become_shorter(
+    tmp_path: Path, server: WireServer
+) -> None:
+    said = "This model's maximum context length is 2500 tokens. However, your messages resulted in 4000 tokens."
+    async with talking(tmp_path, server) as b:
+        for _ in range(3):
+            await b.say("word " * 600)
+        b.services.gate.spending.budgets.set(Budget("day", 0))
+        b.session.may_cost_more = b.ui.confirm
+        b.ui.yes = [True]
+        server.script(Status(400, said, error_code="context_length_exceeded"), Answer("Short.", usage=(500, 100)))
+        assert (await b.say("Hello")).text == "Short."
+        assert (len(server.chats), len(b.ui.asked), reserved(b)) == (5, 1, 0)
+
+
 async def test_where_nobody_can_be_asked_only_the_answer_is_missing(tmp_path: Path, server: WireServer) -> None:
     async with talking(tmp_path, server, Budget("day", 0)) as b:
         assert "The budget of the day has $0.00 left" in (await b.say("Hello")).error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ei import jsonc
 from ei.commands.base import Invocation, Item, Line, Reply, Table
 from ei.commands.parse import options
 from ei.commands.words import plural
@@ -61,8 +62,8 @@ async def _add(call: Invocation, name: str, allowed: Sequence[str]) -> Reply:
     models = await session.on_main(session.services.registry.all, active_only=True)
     if name in allowed:
         return Reply.line(f"Tiers may choose {name} already.", "dim", {"paid": list(allowed)})
-    now = [*allowed, name]
-    await _write(session, now)
+    await _write(session, name, allow=True)
+    now = list(_allowed(session))
     items: list[Item] = [Line(f"Tiers may choose {name} from now on: {_cost(name, models)}.", "good")]
     if ":" in name and name.partition(":")[0] in allowed:
         items.append(Line(f"They could before: {name.partition(':')[0]} is allowed as a whole.", "dim"))
@@ -76,19 +77,37 @@ async def _remove(call: Invocation, name: str, allowed: Sequence[str]) -> Reply:
     if name not in allowed:
         hint = f"Allowed now: {', '.join(allowed)}." if allowed else "Nothing is."
         raise UsageError(f"{name} is not among what tiers may choose.", hint)
-    now = [other for other in allowed if other != name]
-    await _write(call.session, now)
+    await _write(call.session, name, allow=False)
+    now = _allowed(call.session)
     items = [Line(f"Tiers choose {name} no longer, unless it is free.", "good")]
     provider, colon, _ = name.partition(":")
     if colon and provider in now:
         items.append(Line(f"They still may: {provider} is allowed as a whole.", "warn"))
-    return Reply(tuple(items), {"paid": now})
+    return Reply(tuple(items), {"paid": list(now)})
 
 
-async def _write(session: Session, names: list[str]) -> None:
-    from ei.engine.settings_file import set_setting
+async def _write(session: Session, name: str, *, allow: bool) -> None:
+    """Puts a name at the end of the list that is in the file now, or takes it out; the others stay as they are."""
+    from ei.engine.settings_file import change_settings
 
-    await session.in_thread(set_setting, session.services.config, KEY, names)
+    config = session.services.config
+    file = str(config.paths.settings)
+
+    def edit(text: str) -> str:
+        settings = jsonc.loads(text, file)
+        models = settings.get(KEY[0]) if isinstance(settings, Mapping) else None
+        paid = models.get(KEY[1]) if isinstance(models, Mapping) else None
+        names = [_canonical(session, str(each)) for each in paid] if isinstance(paid, list) else []
+        if allow and not names:
+            return jsonc.set_value(text, KEY, [name], file)
+        if allow:
+            return text if name in names else jsonc.set_value(text, (*KEY, len(names)), name, file)
+        for index in reversed(range(len(names))):
+            if names[index] == name:
+                text = jsonc.remove_value(text, (*KEY, index), file)
+        return text
+
+    await session.in_thread(change_settings, config, edit)
     session.settings_changed()
 
 

@@ -81,7 +81,26 @@ async def test_names_written_by_hand_count_by_their_aliases_and_what_names_nobod
         assert b.services.chooser.market().paid == {"anthropic", "x:grok-4"}
         assert (await b.command("/models pay")).data == {"paid": ["anthropic", "nobody", "x:grok-4"]}
         await b.command("/models pay --not nobody")
-        assert file.read_text("utf-8") == '{"models": {"paid": ["anthropic", "x:grok-4"]}}'
+        assert file.read_text("utf-8") == '{"models": {"paid": ["Claude", "xai:grok-4"]}}'
+
+
+async def test_the_others_in_the_file_stay_with_their_comments_also_what_came_meanwhile(tmp_path: Path) -> None:
+    file = tmp_path / "config" / "settings.jsonc"
+    file.parent.mkdir()
+    text = '{"models": {"paid": [\n  "claude", // by invoice\n  "groq", // for tests\n]}}\n'
+    file.write_text(text, "utf-8")
+    async with bench(tmp_path) as b:
+        await b.command("/models pay --not anthropic")
+        assert '"groq", // for tests' in file.read_text("utf-8")
+        file.write_text(text, "utf-8")
+        await b.command("/models pay xai")
+        added = text.replace("// for tests\n", '// for tests\n  "x",\n')
+        assert file.read_text("utf-8") == added
+        # Another program takes one out between reading and writing.
+        b.services.config.current()
+        file.write_text(added.replace('  "groq", // for tests\n', ""), "utf-8")
+        await b.command("/models pay mistral")
+        assert "groq" not in file.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,10 @@ async def _answer(asked: _Asked, session: Session, text: str) -> int:
     printer = _Printer(question.json, session.stop)
     session.listen(printer.take)
     session.may_cost_more = _agree if question.yes else _nobody_agrees
-    model = question.model and reference_typed(question.model, session.services.chooser.names())
+    names = session.services.chooser.names()
+    model = None if question.model is None else reference_typed(question.model, names)
     guest = await _sit_down(session, question)
-    if model:
+    if model is not None:
         session.once(model)
     await _warm(session, guest)
     await session.send(text, guest)

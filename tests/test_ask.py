@@ -80,6 +80,12 @@ def test_the_model_may_be_an_object_as_in_a_file(ei: Ei) -> None:
     assert (ran.code, "That object cannot be read" in ran.err) == (ExitCode.USAGE, True)
 
 
+def test_an_empty_model_is_refused_and_the_usual_one_not_asked_in_its_place(ei: Ei, server: WireServer) -> None:
+    ran = ei("ask", "-m", "", "hi")
+    assert (ran.code, "The model reference is empty." in ran.err) == (ExitCode.USAGE, True)
+    assert server.chats == []
+
+
 def test_a_pipe_and_files_are_sent_along_after_the_question(ei: Ei, server: WireServer) -> None:
     (ei.folder / "one.py").write_text("print(1)\n")
     (ei.folder / "zwei.txt").write_bytes("\ufeffdrei\r\n".encode())

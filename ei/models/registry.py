@@ -166,6 +166,8 @@ class RegistryStore:
         model = self._existing(id)
         if not model.tier:
             raise UsageError(f"{id} is in no tier.", f"Put it into one first: /models tier {id} {TIERS[0]}")
+        if model.disabled:
+            raise UsageError(f"{id} is disabled.", f"Let it be chosen first: /models enable {id}")
 
         def others(other: Model) -> Model:
             return replace(other, by_hand=other.by_hand - {"default"}) if other.tier == model.tier else other

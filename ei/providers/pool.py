@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 from ei.providers.base import Connection, Provider
@@ -50,10 +51,14 @@ class Providers:
             return provider
 
     def warm(self, name: str) -> None:
-        """Imports the SDK and builds the client that the provider needs. Slow: call it from a thread."""
+        """Imports the SDK and builds the client that the provider needs. Slow: call it from a thread.
+
+        Where that cannot be done (the certificates that SSL_CERT_FILE names are not there), the first request tells.
+        """
         provider = self.get(name)
         if isinstance(provider, Warmable):
-            provider.warm()
+            with suppress(Exception):
+                provider.warm()
 
     def forget(self, name: str) -> None:
         """Lets go of the provider's client and key; replies that still stream go on, the next builds anew."""

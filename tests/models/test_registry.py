@@ -169,6 +169,10 @@ def test_what_is_not_there_or_makes_no_sense_is_refused(registry: RegistryStore)
         registry.set_tier("openai:text-embedding-3", "clever")
     with pytest.raises(UsageError, match="is in no tier"):
         registry.set_default("openai:text-embedding-3")
+    listed(registry, "openai", "gpt-5.1")
+    registry.set_disabled("openai:gpt-5.1")
+    with pytest.raises(UsageError, match="is disabled"):
+        registry.set_default("openai:gpt-5.1")
 
 
 def test_a_sync_that_read_an_older_registry_writes_nothing(registry: RegistryStore) -> None:

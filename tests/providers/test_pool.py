@@ -123,3 +123,13 @@ def test_building_an_adapter_imports_no_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_client_that_cannot_be_built_is_told_by_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    providers = Providers(Configured(Connection(LOCAL, "https://192.0.2.1/v1")), Companion)
+    providers.warm("local")
+    found = await heard(providers.get("local").stream(asks()))
+    assert found.error is not None
+    assert found.error.sentence.startswith("local could not be asked")
+    await providers.close()

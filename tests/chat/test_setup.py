@@ -27,9 +27,12 @@ def to_menu(terminal: Terminal) -> None:
 def pick(terminal: Terminal, words: str, then: str) -> None:
     """Narrows the list to a row, chooses it, and waits for what comes next."""
     terminal.type(words)
-    terminal.settle()
     terminal.press("enter")
-    terminal.wait_for(lambda t: shown_now(t, then))
+    sees(terminal, then)
+
+
+def sees(terminal: Terminal, text: str) -> None:
+    terminal.wait_for(lambda t: shown_now(t, text))
 
 
 def shown_now(terminal: Terminal, text: str) -> bool:
@@ -38,7 +41,7 @@ def shown_now(terminal: Terminal, text: str) -> bool:
 
 def back(terminal: Terminal, to: str) -> None:
     terminal.press("escape")
-    terminal.wait_for(lambda t: shown_now(t, to))
+    sees(terminal, to)
 
 
 def leave(terminal: Terminal, says: str = "Nothing was changed.") -> None:
@@ -59,7 +62,7 @@ def test_an_empty_folder_a_server_a_default_and_a_conversation(home: Home) -> No
         server.reply("Here I am.")
         with home.ei(EI_LLM_BASE_URL=server.url, columns=60, rows=30) as t:
             to_menu(t)
-            assert shown_now(t, f"llama.cpp at 127.0.0.1:{server.port}  2 models")
+            sees(t, f"llama.cpp at 127.0.0.1:{server.port}  2 models")
             pick(t, "llama", "Which model of llama.cpp?")
             pick(t, "gemma", "Who thinks with local:gemma?")
             pick(t, "everybody", "Just type: ei answers.")
@@ -71,47 +74,61 @@ def test_an_empty_folder_a_server_a_default_and_a_conversation(home: Home) -> No
             assert shown(t, "Here I am.")
             assert server.last.model == "gemma"
             to_menu(t)
-            assert shown_now(t, "Now local:gemma")
+            sees(t, "Now local:gemma")
             leave(t)
 
 
-def test_it_can_be_left_at_each_step_with_nothing_half_written(home: Home) -> None:
-    with llamacpp("qwen3", "gemma") as local, WireServer(key=KEY) as server, OllamaServer() as ollama:
+def test_choosing_a_model_can_be_left_at_each_step_with_nothing_half_written(home: Home) -> None:
+    with llamacpp("qwen3", "gemma") as local, home.ei(EI_LLM_BASE_URL=local.url) as t:
+        to_menu(t)
+        pick(t, "llama", "Which model of llama.cpp?")
+        back(t, MENU)
+        pick(t, "llama", "Which model of llama.cpp?")
+        pick(t, "gemma", "Who thinks with local:gemma?")
+        back(t, MENU)
+        leave(t)
+        assert (settings(home), prompt_line(t)) == (None, "")
+
+
+def test_giving_a_key_can_be_left_at_each_step_with_nothing_half_written(home: Home) -> None:
+    with WireServer(key=KEY) as server, home.ei(EI_OPENAI_BASE_URL=server.url) as t:
+        to_menu(t)
+        pick(t, "give", "Whose key?")
+        back(t, MENU)
+        pick(t, "give", "Whose key?")
+        pick(t, "openai", "API key of openai:")
+        t.type(KEY)
+        back(t, MENU)
+        pick(t, "give", "Whose key?")
+        pick(t, "openai", "API key of openai:")
+        say(t, KEY + "-wrong")
+        sees(t, "The key of openai did not pass")
+        sees(t, "it refused the API key (401)")
+        pick(t, "again", "API key of openai:")
+        say(t, KEY)
+        sees(t, "Where is the key of openai kept?")
+        back(t, MENU)
+        leave(t)
+        assert (settings(home), traces(home, KEY)) == (None, [])
+        assert KEY.encode() not in t.raw
+
+
+def test_installing_a_model_can_be_left_at_each_step_with_nothing_half_written(home: Home) -> None:
+    with OllamaServer() as ollama, home.ei(EI_OLLAMA_BASE_URL=ollama.url) as t:
         ollama.publish("qwen3:4b", 10**6)
-        with home.ei(EI_LLM_BASE_URL=local.url, EI_OPENAI_BASE_URL=server.url, EI_OLLAMA_BASE_URL=ollama.url) as t:
-            to_menu(t)
-            pick(t, "llama", "Which model of llama.cpp?")
-            back(t, MENU)
-            pick(t, "llama", "Which model of llama.cpp?")
-            pick(t, "gemma", "Who thinks with local:gemma?")
-            back(t, MENU)
-            pick(t, "give", "Whose key?")
-            back(t, MENU)
-            pick(t, "give", "Whose key?")
-            pick(t, "openai", "API key of openai:")
-            back(t, MENU)
-            pick(t, "give", "Whose key?")
-            pick(t, "openai", "API key of openai:")
-            say(t, KEY + "-wrong")
-            t.wait_for("The key of openai did not pass")
-            t.wait_for(lambda t: shown_now(t, "it refused the API key (401)"))
-            back(t, MENU)
-            pick(t, "give", "Whose key?")
-            pick(t, "openai", "API key of openai:")
-            say(t, KEY)
-            t.wait_for("Where is the key of openai kept?")
-            back(t, MENU)
-            pick(t, "install", "Which model is to be installed?")
-            back(t, MENU)
-            pick(t, "install", "Which model is to be installed?")
-            pick(t, "qwen3:4b", "Who thinks with ollama:qwen3:4b?")
-            pick(t, "everybody", "Install qwen3:4b (about 2.5 GB)?")
-            say(t, "/no")
-            t.wait_for(MENU)
-            leave(t)
-            assert (settings(home), traces(home, KEY), ollama.installed) == (None, [], {})
-            assert KEY.encode() not in t.raw
-            assert prompt_line(t) == ""
+        to_menu(t)
+        pick(t, "install", "Which model is to be installed?")
+        back(t, MENU)
+        pick(t, "install", "Which model is to be installed?")
+        pick(t, "qwen3:4b", "Who thinks with ollama:qwen3:4b?")
+        back(t, MENU)
+        pick(t, "install", "Which model is to be installed?")
+        pick(t, "qwen3:4b", "Who thinks with ollama:qwen3:4b?")
+        pick(t, "everybody", "Install qwen3:4b (about 2.5 GB)?")
+        say(t, "/no")
+        sees(t, MENU)
+        leave(t)
+        assert (settings(home), ollama.installed) == (None, {})
 
 
 def test_a_key_is_tested_kept_where_asked_and_never_shown(home: Home) -> None:
@@ -123,11 +140,12 @@ def test_a_key_is_tested_kept_where_asked_and_never_shown(home: Home) -> None:
             pick(t, "openai", "API key of openai:")
             say(t, KEY)
             t.wait_for("Where is the key of openai kept?")
+            sees(t, "plain file")
             rows = [line for line in t.screen if "file" in line or "keyring" in line]
             assert "plain" in rows[-1]
             assert "plain" not in next(line for line in rows if "❯" in line)
             pick(t, "plain", "Which model of OpenAI?")
-            assert shown_now(t, "$1.25 in, $0.125 cached, $10 out per million tokens")
+            sees(t, "$1.25 in, $0.125 cached, $10 out per million tokens")
             pick(t, "mini", "Who thinks with openai:gpt-5-mini?")
             pick(t, "alone", "Just type: ei answers.")
             assert shown(t, "openai works: its key is good, 2 models.")
@@ -187,7 +205,7 @@ def test_where_everything_is_private_only_what_stays_here_is_offered(home: Home)
         home.ei(EI_LLM_BASE_URL=local.url, EI_OPENAI_BASE_URL=server.url, OPENAI_API_KEY=KEY) as t,
     ):
         to_menu(t)
-        assert shown_now(t, "Give a provider its key  Everything is private (EI_PRIVATE)")
+        sees(t, "Give a provider its key  Everything is private (EI_PRIVATE)")
         assert not shown_now(t, "OpenAI")
         leave(t)
         assert shown(t, "nothing on the network is asked or offered")

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
+from ei.terminal.width import cell_width, wrap
+
+BAR = "▌ "
+"""What stands before each row of a card."""
+
 GRACE_SECONDS = 0.4
 """A key that was already on its way when a card came up does not answer it."""
 
@@ -65,17 +70,18 @@ class Cards:
             if not card.answer.done():
                 card.answer.set_exception(error)
 
-    def fragments(self, most: int) -> StyleAndTextTuples:
-        """The oldest card, drawn, with at most so many details."""
+    def fragments(self, most: int, width: int) -> StyleAndTextTuples:
+        """The oldest card, drawn for a terminal of width cells, with at most so many details."""
         card = self.current
         if card is None:
             return []
-        rows: StyleAndTextTuples = [("class:card.question", card.question)]
+        width -= cell_width(BAR)
+        rows: StyleAndTextTuples = [("class:card.question", "\n".join(wrap(card.question, width)))]
         details = list(card.details)
         if len(details) > most:
             kept = max(most - 1, 0)
             details = [*details[:kept], f"… and {len(details) - kept} more"]
-        rows += [("class:card.detail", f"\n{detail}") for detail in details]
+        rows += [("class:card.detail", f"\n{row}") for detail in details for row in wrap(detail, width)]
         rows += [
             ("class:card.keys", "\n"),
             ("class:card.key", "y"),

@@ -17,14 +17,16 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProcessor
 
 from ei.errors import CancelledError
+from ei.terminal.width import wrap
 
 
 class Question:
-    """The line that asks. opened, closed: move the keyboard's focus to it and back."""
+    """The line that asks. opened, closed: move the keyboard's focus to it and back. columns: the terminal's width."""
 
-    def __init__(self, opened: Callable[[], None], closed: Callable[[], None]) -> None:
+    def __init__(self, opened: Callable[[], None], closed: Callable[[], None], columns: Callable[[], int]) -> None:
         self._opened = opened
         self._closed = closed
+        self._columns = columns
         self._lock = asyncio.Lock()
         self._future: asyncio.Future[str] | None = None
         self._prompt = ""
@@ -40,7 +42,7 @@ class Question:
             get_line_prefix=self._prefix,
         )
         self.container = ConditionalContainer(
-            HSplit([self.window, Window(FormattedTextControl(self._keys), height=1)]),
+            HSplit([self._heading(), self.window, Window(FormattedTextControl(self._keys), height=1)]),
             filter=Condition(lambda: self.active),
         )
 
@@ -67,8 +69,17 @@ class Question:
         if self._future is not None and not self._future.done():
             self._future.set_exception(CancelledError("Left unanswered."))
 
+    def _heading(self) -> ConditionalContainer:
+        """The rows of a long question, all but the last: that one stands before what is typed."""
+        rows = FormattedTextControl(lambda: [("class:form.prompt", "\n".join(self._question()[:-1]))])
+        above = Window(rows, dont_extend_height=True)
+        return ConditionalContainer(above, filter=Condition(lambda: len(self._question()) > 1))
+
+    def _question(self) -> list[str]:
+        return wrap(self._prompt, max(self._columns() - 1, 1))
+
     def _prefix(self, line: int, wrapped: int) -> StyleAndTextTuples:
-        return [("class:form.prompt", f"{self._prompt} ")] if line == 0 and wrapped == 0 else []
+        return [("class:form.prompt", f"{self._question()[-1]} ")] if line == 0 and wrapped == 0 else []
 
     def _keys(self) -> StyleAndTextTuples:
         show = f" · Ctrl-T {'hides' if self._shown else 'shows'} it" if self._secret else ""

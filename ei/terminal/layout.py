@@ -18,6 +18,7 @@ from prompt_toolkit.layout.processors import HighlightIncrementalSearchProcessor
 from prompt_toolkit.layout.processors import TabsProcessor as _Tabs
 from prompt_toolkit.widgets import SearchToolbar
 
+from ei.terminal.cards import BAR
 from ei.terminal.folds import FoldProcessor, Folds
 from ei.terminal.forms import Question
 
@@ -117,7 +118,7 @@ def build_layout(
     return Layout(
         HSplit(
             [
-                _block(cards, bar=[("class:card.bar", "▌ ")]),
+                _block(cards, bar=[("class:card.bar", BAR)]),
                 _block(status),
                 _block(queued),
                 form.container,

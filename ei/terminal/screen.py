@@ -98,7 +98,7 @@ class Screen:
         self._folds = Folds()
         self._history = Typed(history)
         self._cards = Cards(self.refresh)
-        self._form = Question(self._focus_form, self._focus_input)
+        self._form = Question(self._focus_form, self._focus_input, lambda: self.columns)
         self._buffer = Buffer(
             multiline=True,
             history=self._history,
@@ -123,7 +123,7 @@ class Screen:
             form=self._form,
             folds=self._folds,
             prompt=prompt,
-            cards=lambda: self._cards.fragments(self._rows() // 3),
+            cards=lambda: self._cards.fragments(self._rows() // 3, self.columns),
             status=lambda: self._frames.status_rows(),
             queued=self._queued_rows,
             toolbar=self._toolbar_row,

@@ -13,6 +13,7 @@ from ei.terminal.clipboard import copy_text
 from ei.terminal.safe import safe
 from ei.terminal.screen import Screen
 from ei.terminal.theme import Theme
+from ei.terminal.width import wrap
 
 
 class TerminalUi:
@@ -34,7 +35,8 @@ class TerminalUi:
         """Waits for the answer on a card; the question stays in the scrollback with it."""
         self._waits()
         yes = await self._screen.confirm(safe(question), [safe(line) for line in details])
-        self._screen.commit([self._theme().paint(f"{safe(question)} {'yes' if yes else 'no'}", "dim")])
+        told = wrap(f"{safe(question)} {'yes' if yes else 'no'}", self._screen.columns)
+        self._screen.commit([self._theme().paint(row, "dim") for row in told])
         return yes
 
     def answer(self, yes: bool) -> bool:

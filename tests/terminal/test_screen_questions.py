@@ -193,3 +193,14 @@ def test_ctrl_c_on_an_empty_line_answers_no() -> None:
         terminal.wait_for("Really delete?")
         terminal.press("ctrl-c")
         terminal.wait_for("delete: False")
+
+
+def test_a_long_question_breaks_between_words() -> None:
+    words = "whether somebody wrote every single paragraph of this by hand"
+    with stage(columns=40) as terminal:
+        enter(terminal, f"card {words}")
+        terminal.wait_for("/no)")
+        shown = [row.removeprefix("▌ ").strip() for row in terminal.screen if row.startswith("▌ ")]
+        assert shown[:2] == ["Really whether somebody wrote every", "single paragraph of this by hand?"]
+        enter(terminal, "/no")
+        terminal.wait_for("False")

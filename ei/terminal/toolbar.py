@@ -40,7 +40,7 @@ def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
     for style, *forms in _parts(status):
         gap = 3 if out else 0
         fitting = next((form for form in forms if cell_width(form) + gap <= room), "")
-        if not fitting and (not out or room - gap >= SHORTEST):
+        if not fitting and forms[-1] and (not out or room - gap >= SHORTEST):
             fitting = clip(forms[-1], max(room - gap, 1))
         if not fitting:
             break
@@ -54,7 +54,7 @@ def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
 
 
 def _parts(status: Status) -> Sequence[tuple[str, ...]]:
-    """(style, text, a shorter text, …) of each part."""
+    """(style, text, a shorter text, …) of each part; "" as the last is for what says something else when it is cut."""
     plain = "class:toolbar"
     out: list[tuple[str, ...]] = [("class:toolbar class:toolbar.persona", status.persona)]
     if status.incognito:
@@ -71,5 +71,6 @@ def _parts(status: Status) -> Sequence[tuple[str, ...]]:
         limit = f"/{tokens(status.context_limit)}" if status.context_limit else ""
         out.append((plain, f"{tokens(status.context_tokens)}{limit}"))
     if status.here or status.today:
-        out.append((plain, f"{status.here or money(0)} today {status.today or money(0)}"))
+        today = f"today {status.today or money(0)}"
+        out.append((plain, f"{status.here or money(0)} {today}", today, ""))
     return out

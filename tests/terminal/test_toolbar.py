@@ -72,3 +72,10 @@ def test_what_nobody_knows_is_a_question_mark_and_never_nothing(
     cost: int, unknown: int, calls: int, expected: str
 ) -> None:
     assert spent(cost, unknown, calls) == expected
+
+
+def test_an_amount_of_money_is_left_out_rather_than_cut() -> None:
+    status = Status("ei", "local:tiny", here="$0.0123", today="$0.4567+?")
+    assert text(status, 50) == " ei · local:tiny · $0.0123 today $0.4567+?"
+    assert text(status, 38) == " ei · local:tiny · today $0.4567+?"
+    assert text(status, 33) == " ei · local:tiny"

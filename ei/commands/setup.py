@@ -18,9 +18,7 @@ async def run_setup(call: Invocation) -> Reply:
 
     given = options(call.words, (), (), f"See {call.typed('help setup')}.")
     if given.rest not in ((), ("look",)):
-        raise UsageError(
-            f"{call.typed('setup')} asks for what it needs.", f"It takes nothing, or: {call.typed('setup look')}"
-        )
+        raise UsageError("It asks for what it needs and takes no words.", f"Or: {call.typed('setup look')}")
     steps = Steps(call)
     return await (steps.look() if given.rest else steps.run())
 

@@ -112,14 +112,13 @@ def could_lines(found: Findings, call: Invocation) -> list[Item]:
     out: list[str] = []
     for reached in found.servers:
         model = next(iter(reached.models), "")
-        if reached.settings:
-            # The commands cannot make another Ollama known: it is a step of a conversation with /setup.
-            if reached.settings.get("wire") == "ollama":
-                continue
+        if "wire" not in reached.settings and reached.settings:
+            variable = "EI_OLLAMA_BASE_URL" if reached.server.kind == "ollama" else "EI_LLM_BASE_URL"
+            out.append(f"set {variable}={reached.server.url}  to know {reached.server.label}")
+        elif reached.settings.get("wire") == "openai":
             add = f"provider add {reached.provider} --url {reached.server.url}"
-            known = f"settings providers.{reached.provider}.base_url {reached.server.url}"
-            out.append(f"{call.typed(add if 'wire' in reached.settings else known)}  to know {reached.server.label}")
-        if model:
+            out.append(f"{call.typed(add)}  to know {reached.server.label}")
+        if model and reached.settings.get("wire") != "ollama":
             out.append(f"{call.typed(f'settings default_model {reached.provider}:{model}')}  uses it, free")
     if not found.private:
         for keyed in found.keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ei import jsonc
 from ei.engine.own import OPEN, Privacy
@@ -13,6 +13,7 @@ from ei.engine.provider_facts import provider_settings
 from ei.engine.provider_testing import Looked, Step, look_at
 from ei.engine.services import Services
 from ei.errors import EiError, PrivateError
+from ei.models.choosing import is_sent_on
 from ei.models.reference import ModelId
 from ei.models.values import price_text
 from ei.providers.addresses import is_loopback, split
@@ -97,6 +98,8 @@ async def find(
     servers, keys = await asyncio.gather(
         find_servers(urls), asyncio.gather(*(_tested(services, each) for each in keyed))
     )
+    if private:
+        servers = tuple(_kept_here(server) for server in servers)
     reached = await _with_keys(services, _reached(services, here, servers))
     answering = {each.provider for each in reached if not each.settings}
     silent = tuple(
@@ -193,6 +196,11 @@ def _reached(services: Services, here: Mapping[str, str], servers: Sequence[Serv
             row = {"base_url": server.url, "wire": wire, "label": server.label}
             offered.append(Reached(server, _own_name(services, server), row))
     return (*used, *offered)
+
+
+def _kept_here(server: Server) -> Server:
+    """A server without the models that it only sends on."""
+    return replace(server, models=tuple(model for model in server.models if not is_sent_on(model)))
 
 
 def _is_free(services: Services, name: str) -> bool:

@@ -10,7 +10,8 @@ EiError
 │   ├── NotFoundError          no such conversation or message
 │   └── HeadMovedError         another process appended first
 ├── ProviderError              a model's server: provider, model, HTTP status
-│   ├── MissingKeyError
+│   ├── NotReadyError          nothing can be sent as things are set
+│   │   └── MissingKeyError
 │   ├── RefusedKeyError        401, 403
 │   ├── UnknownModelError      404: the nearest names
 │   ├── BusyError              429, 529, 5xx: when to try again
@@ -110,7 +111,11 @@ class ProviderError(EiError):
         self.status = status
 
 
-class MissingKeyError(ProviderError):
+class NotReadyError(ProviderError):
+    """Nothing was sent, since nothing can be as things are set."""
+
+
+class MissingKeyError(NotReadyError):
     exit_code = ExitCode.CONFIG
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ei.errors import EiError, ProviderError, StorageError, UnreachableError
+from ei.errors import EiError, NotReadyError, ProviderError, StorageError, UnreachableError
 from ei.messages import Usage
 from ei.models.choosing import is_sent_on, weight
 from ei.models.metadata import cost_of, known, known_context
@@ -57,7 +57,9 @@ def costs_more(asked: Prices, other: Prices) -> bool:
 
 
 def costs_nothing(error: EiError | None) -> bool:
-    """Whether an error shows that the request was not charged: refused, or heard by nobody."""
+    """Whether an error shows that the request was not charged: not sent, refused, or heard by nobody."""
+    if isinstance(error, NotReadyError):
+        return True
     if isinstance(error, UnreachableError):
         return not error.reached
     return isinstance(error, ProviderError) and error.status is not None

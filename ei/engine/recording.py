@@ -14,7 +14,7 @@ from ei.engine.context import Fitted
 from ei.engine.estimating import learn_density
 from ei.engine.events import Outcome
 from ei.engine.gate import Admitted
-from ei.engine.pricing import cost_of_call, is_here
+from ei.engine.pricing import cost_of_call, costs_nothing, is_here
 from ei.engine.services import Services, on_database
 from ei.errors import (
     BudgetError,
@@ -25,7 +25,6 @@ from ei.errors import (
     PrivateError,
     ProviderError,
     StorageError,
-    UnreachableError,
 )
 from ei.messages import (
     OpaqueData,
@@ -361,10 +360,8 @@ class Recording:
 
     def _unanswered(self, tried: Try, error: EiError | None) -> int | None:
         """What a call cost before whose first token something happened: refused is not charged, given up may be."""
-        refused = isinstance(error, ProviderError) and error.status is not None
-        unmade = isinstance(error, NEVER_SENT)
-        unheard = unmade or (isinstance(error, UnreachableError) and not error.reached)
-        return 0 if refused or unheard or is_here(self._services, tried.resolution.model) else None
+        unmade = isinstance(error, NEVER_SENT) or costs_nothing(error)
+        return 0 if unmade or is_here(self._services, tried.resolution.model) else None
 
     def _wire(self, provider: str) -> str:
         try:

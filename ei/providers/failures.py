@@ -15,6 +15,7 @@ from ei.errors import (
     BusyError,
     CutOffError,
     MissingKeyError,
+    NotReadyError,
     ProviderError,
     RefusedKeyError,
     RejectedParameterError,
@@ -77,7 +78,7 @@ def missing_key(connection: Connection) -> MissingKeyError:
 def not_ready(connection: Connection) -> ProviderError | None:
     """Why nothing can be sent, or None."""
     if connection.problem:
-        return ProviderError(connection.problem, connection.problem_hint, provider=connection.name)
+        return NotReadyError(connection.problem, connection.problem_hint, provider=connection.name)
     return None if connection.ready else missing_key(connection)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ei.engine.drafting import draft_persona
 from ei.engine.events import TurnSwitched
 from ei.engine.spending import CAUTIOUS, input_bound
 from ei.engine.testing import examine
-from ei.errors import BudgetError, NeedsAnswerError
+from ei.errors import BudgetError, NeedsAnswerError, ProviderError
 from ei.messages import ChatMessage, ChatRequest, OpaquePart, TextPart, ToolSpec
 from ei.models.values import Model
 from ei.usage.budget import Budget
@@ -32,6 +33,7 @@ BIG = "groq:big"
 INPUT, OUTPUT = 1_000_000_000, 10_000_000_000
 """$1 and $10 per million tokens."""
 CENT = 10_000_000
+NO_VARIABLES: Mapping[str, str] = {}
 
 
 @pytest.fixture
@@ -43,19 +45,24 @@ def server() -> Iterator[WireServer]:
 
 @asynccontextmanager
 async def talking(
-    home: Path, server: WireServer, *budgets: Budget, price: bool = True, **settings: object
+    home: Path,
+    server: WireServer,
+    *budgets: Budget,
+    price: bool = True,
+    variables: Mapping[str, str] = NO_VARIABLES,
+    **settings: object,
 ) -> AsyncIterator[Bench]:
     """A session in which groq:big answers, whose price the person gave; what runs here answers at the same server."""
     (home / "config").mkdir(exist_ok=True)
     written = {"retry": {"attempts": 2}, **settings}
     (home / "config" / "settings.jsonc").write_text(json.dumps(written), "utf-8")
-    variables = {
+    given = {
         "EI_LLM_MODEL": BIG,
         "EI_GROQ_API_KEY": "k",
         "EI_GROQ_BASE_URL": server.url,
         "EI_LLM_BASE_URL": server.url,
     }
-    async with bench(home, "ei", **variables) as b:
+    async with bench(home, "ei", **given | dict(variables)) as b:
         b.services.registry.add(Model("groq", "big", max_output=8000, capabilities=frozenset({"streaming"})))
         if price:
             b.services.registry.set_price(BIG, INPUT, OUTPUT)
@@ -332,6 +339,20 @@ async def test_a_busy_server_costs_nothing_and_what_was_set_aside_waits_for_the_
     async with talking(tmp_path, server, Budget("day", 5 * CENT)) as b:
         assert (await b.say("Hello")).text == "Here."
         assert (spent(b), reserved(b), len(calls(b))) == (1_500_000, 0, 2)
+
+
+@pytest.mark.parametrize("missing", ["key", "enabled"])
+async def test_what_cannot_be_sent_as_things_are_set_costs_nothing(
+    tmp_path: Path, server: WireServer, missing: str
+) -> None:
+    off: dict[str, object] = {"enabled": False} if missing == "enabled" else {"key": "cmd:ei-no-such-command"}
+    variables = {"EI_GROQ_API_KEY": ""} if missing == "key" else {}
+    async with talking(tmp_path, server, Budget("day", 5 * CENT), variables=variables, providers={"groq": off}) as b:
+        assert (await b.say("Hello")).state is State.FAILED
+        with contextlib.suppress(ProviderError):
+            await examine(b.services, await b.session.resolution())
+        assert {call.cost for call in calls(b)} <= {0}
+        assert (server.chats, spent(b), reserved(b)) == ([], 0, 0)
 
 
 async def test_a_refusal_gives_it_all_back(tmp_path: Path, server: WireServer) -> None:

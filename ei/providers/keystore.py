@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PASSPHRASE = "EI_PASSPHRASE"
 COMMAND_SECONDS = 30.0
 SHORTEST_PASSPHRASE = 8
+PASSPHRASE_TRIES = 3
 
 
 class Keys:
@@ -185,11 +186,21 @@ class Keys:
             return variable.value
         if self.passphrase is None:
             raise NeedsAnswerError("The file of keys needs its passphrase.", f"Set {PASSPHRASE}, or use a terminal.")
-        typed = self.passphrase("New passphrase for your keys" if new else "Passphrase of your keys")
-        if new:
-            if len(typed) < SHORTEST_PASSPHRASE:
-                raise UsageError(f"The passphrase is too short: it needs {SHORTEST_PASSPHRASE} characters at least.")
-            if self.passphrase("The same passphrase again") != typed:
-                raise UsageError("The two passphrases are not the same.", "Nothing was kept; try again.")
+        typed = _chosen(self.passphrase) if new else self.passphrase("Passphrase of your keys")
         self.redactor.learn(typed)
         return typed
+
+
+def _chosen(ask: Callable[[str], str]) -> str:
+    """A new passphrase, typed twice. Raises UsageError after so many tries: the key was typed already, so one slip must
+    not lose it."""
+    wrong, hint = "", ""
+    for _ in range(PASSPHRASE_TRIES):
+        typed = ask(f"{wrong} New passphrase for your keys".lstrip())
+        if len(typed) < SHORTEST_PASSPHRASE:
+            wrong, hint = f"The passphrase is too short: it needs {SHORTEST_PASSPHRASE} characters at least.", ""
+        elif ask("The same passphrase again") != typed:
+            wrong, hint = "The two passphrases are not the same.", "Nothing was kept; try again."
+        else:
+            return typed
+    raise UsageError(wrong, hint)

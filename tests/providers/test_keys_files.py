@@ -97,10 +97,16 @@ def test_the_passphrase_is_asked_for_once_and_twice_for_a_new_file(tmp_path: Pat
 
 def test_a_passphrase_that_is_short_or_typed_differently_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="too short"):
-        keys_at(tmp_path, "short").put("file", "openai", KEY)
+        keys_at(tmp_path, *["short"] * 3).put("file", "openai", KEY)
     with pytest.raises(UsageError, match="are not the same"):
-        keys_at(tmp_path, PASSPHRASE, "another one").put("file", "openai", KEY)
+        keys_at(tmp_path, *[PASSPHRASE, "another one"] * 3).put("file", "openai", KEY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slip_in_a_new_passphrase_is_asked_about_again_so_that_the_key_is_not_lost(tmp_path: Path) -> None:
+    keys = keys_at(tmp_path, "short", PASSPHRASE, "another one", PASSPHRASE, PASSPHRASE)
+    keys.put("file", "openai", KEY)
+    assert unlocked(tmp_path).reveal("file:openai") == KEY
 
 
 def test_a_wrong_passphrase_is_one_sentence_and_is_asked_for_anew(tmp_path: Path) -> None:

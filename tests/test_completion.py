@@ -125,7 +125,7 @@ ASKED: dict[str, set[str]] = {
     "ei settings display.th": {"display.theme"},
     "ei settings display.keys ": {"emacs", "vi"},
     "ei completion ": {"bash", "zsh", "fish"},
-    "ei help set": {"settings"},
+    "ei help set": {"settings", "setup"},
     "ei --resume ": set(),
 }
 

@@ -98,9 +98,8 @@ class Steps:
                     done = await self._install(found)
                 elif row.startswith(SERVER):
                     done = await self._use_server(found, found.servers[int(row.removeprefix(SERVER))])
-                else:
-                    name = row.removeprefix(KEY)
-                    done = await self._use_key(next(each for each in found.keys if each.provider == name))
+                elif keyed := next((each for each in found.keys if row == f"{KEY}{each.provider}"), None):
+                    done = await self._use_key(keyed)
             except CancelledError:
                 raise
             except EiError as error:
@@ -378,7 +377,7 @@ class Steps:
         again = f"{self._call.typed('setup')} begins again."
         if not self._kept:
             return f"Nothing was changed. {again}"
-        return f"{' and '.join(self._kept)} {'stays' if len(self._kept) == 1 else 'stay'}. {again}"
+        return f"What was done stays: {', '.join(self._kept)}. {again}"
 
     def _data(self, reference: str | None, who: str = "") -> dict[str, object]:
         found = findings_data(self._found) if self._found is not None else {}

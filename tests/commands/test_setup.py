@@ -87,7 +87,7 @@ async def test_a_key_that_does_not_pass_can_be_kept_all_the_same(tmp_path: Path)
         async with bench(tmp_path, EI_OPENAI_BASE_URL=server.url) as b:
             b.ui.keys = ["add", "openai", "keep", "plain", None]
             b.ui.texts = ["two words", KEY + "x"]
-            assert text_of(await run(b)) == "the key of openai stays. /setup begins again."
+            assert text_of(await run(b)) == "What was done stays: the key of openai. /setup begins again."
             assert "No key has a space" in said(b)
             assert "openai does not work: it refused the API key (401)" in said(b)
             assert settings(tmp_path) == {"providers": {"openai": {"key": "plain:openai"}}}

@@ -78,7 +78,8 @@ async def pick(call: Invocation, given: Options = NONE, query: str = "") -> Repl
     if chosen.key.startswith(KEY):
         return await install(call, chosen.key)
     where = given if not chosen.way else Options(frozenset({f"--{chosen.way}"}), {}, ())
-    return await set_model(call, chosen.key, where)
+    # A text cannot name a model with spaces in its name.
+    return await set_model(call, {"exact": chosen.key} if " " in chosen.key else chosen.key, where)
 
 
 async def _lists_fetched(call: Invocation) -> Mapping[str, str]:

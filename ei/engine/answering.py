@@ -32,6 +32,7 @@ from ei.engine.turn import LEASE_MS, Turn, TurnPlan
 from ei.errors import EiError, HeadMovedError, NotFoundError, StorageError
 from ei.messages import TextPart
 from ei.models.interactions import REASONING, SUBAGENTS
+from ei.models.reference import ModelId
 from ei.models.resolve import Rank, Resolution
 from ei.personas.values import Persona
 
@@ -336,7 +337,9 @@ class Answering:
             complete = ended is not None and ended.message.state is State.COMPLETE
             chosen = ended is not None and ended.turn.resolved_by not in UNASKED and not ended.turn.instead_of
             if complete and ended is not None and chosen and not session.incognito:
-                await on_database(session.services.database, session.services.state.set, LAST_USED, ended.turn.model)
+                provider, _, name = ended.turn.model.partition(":")
+                used = ModelId(provider, name).written
+                await on_database(session.services.database, session.services.state.set, LAST_USED, used)
             if session.conversation is not None and session.conversation.id == id:
                 await session.refresh()
                 self.seen_head[id] = (await session.db(store.get, id)).head

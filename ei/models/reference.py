@@ -26,6 +26,11 @@ class ModelId:
     def __str__(self) -> str:
         return f"{self.provider}:{self.model}"
 
+    @property
+    def written(self) -> object:
+        """As a reference that `parse` reads: a text, or an object for a name with spaces."""
+        return {"exact": str(self)} if " " in self.model else str(self)
+
 
 Pick = Literal["default", "cheapest", "newest", "random"]
 PICKS: tuple[Pick, ...] = ("default", "cheapest", "newest", "random")
@@ -92,13 +97,19 @@ def parse(written: object, providers: ProviderNames) -> Reference:
         return _parse_object(written, providers)
     if not isinstance(written, str):
         raise UsageError(f"A model reference is a text, not {_kind(written)}.", "Write provider:model.")
+    return _parse_text(written, providers)
+
+
+def _parse_text(written: str, providers: ProviderNames, *, spaces: bool = False) -> Reference:
+    """spaces: whether a name may have some, as those of a few local servers do."""
     text = written.strip()
     if not text:
         raise UsageError("The model reference is empty.", "Write provider:model, for example ollama:qwen3:8b.")
-    if bad := re.search(r"[\s\x00-\x1f\x7f-\x9f]", text):
+    if bad := re.search(r"[^\S ]|[\x00-\x1f\x7f-\x9f]" if spaces else r"[\s\x00-\x1f\x7f-\x9f]", text):
         shown = text if bad[0] == " " else text.encode("unicode_escape").decode()
         raise UsageError(
-            f'"{shown}" is no model reference: it has a space in it.', "Write provider:model without spaces."
+            f'"{shown}" is no model reference: it has a space in it.',
+            'Write provider:model without spaces, or {"exact": "provider:a name with spaces"}.',
         )
     prefix, colon, rest = text.partition(":")
     if not colon:
@@ -205,7 +216,7 @@ NANO = 1_000_000_000
 def _parse_object(written: Mapping[str, object], providers: ProviderNames) -> Reference:
     exact_text, profile = written.get("exact"), written.get("profile")
     if isinstance(exact_text, str) and len(written) == 1:
-        return parse(exact_text, providers)
+        return _parse_text(exact_text, providers, spaces=True)
     if isinstance(profile, str) and profile and len(written) == 1:
         return ProfileReference(profile)
     if "tier" not in written:

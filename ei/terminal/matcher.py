@@ -22,7 +22,8 @@ class Matcher:
         self._rows = [
             f"{c.label}\n{c.words}\n{c.group}\n{c.detail}\n{c.dimmed}\n{' '.join(c.cells)}".lower() for c in choices
         ]
-        self._labels = [c.label.lower() for c in choices]
+        # Of `tier:fast → local:x` only the name: whoever types x means the model.
+        self._labels = [c.label.partition(" → ")[0].lower() for c in choices]
         self._dimmed = [bool(c.dimmed) for c in choices]
         first: dict[str, int] = {}
         for index, choice in enumerate(choices):

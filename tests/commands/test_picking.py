@@ -263,3 +263,13 @@ async def test_what_a_model_can_and_its_maker_calls_it_are_found_too(tmp_path: P
         choices = (await offered(b)).choices
         for query in ("vision 4.5", "cloud $1/$5 tools", "anthropic haiku", "hku45"):
             assert [choices[index].key for index in Matcher(choices).find(query)] == [HAIKU.id]
+
+
+async def test_a_model_with_spaces_in_its_name_can_be_chosen_and_is_asked(tmp_path: Path) -> None:
+    with WireServer() as server:
+        server.models("Llama 3 8B Instruct")
+        async with bench(tmp_path, EI_LLM_BASE_URL=server.url) as b:
+            b.ui.keys.append("local:Llama 3 8B Instruct")
+            await b.command("/model pick")
+            assert (await b.say("Hi")).model == "local:Llama 3 8B Instruct"
+            assert server.last.body["model"] == "Llama 3 8B Instruct"

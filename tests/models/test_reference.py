@@ -161,3 +161,13 @@ def test_prices_that_mean_nothing_are_refused(price: object) -> None:
 def test_where_one_model_must_be_named_a_tier_is_refused(written: str) -> None:
     with pytest.raises(UsageError, match=f"^{written} is no model by itself"):
         exact(written, NAMES)
+
+
+def test_a_name_with_spaces_is_written_as_an_object() -> None:
+    model = ModelId("local", "Llama 3 8B Instruct")
+    assert model.written == {"exact": "local:Llama 3 8B Instruct"}
+    assert parse(model.written, NAMES) == model
+    with pytest.raises(UsageError) as caught:
+        parse(str(model), NAMES)
+    assert caught.value.hint == 'Write provider:model without spaces, or {"exact": "provider:a name with spaces"}.'
+    assert ModelId("local", "tiny").written == "local:tiny"

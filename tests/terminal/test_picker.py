@@ -171,3 +171,9 @@ def test_a_long_numbered_list_says_how_to_narrow_it() -> None:
     assert listed.prompt == "Number or name, words to narrow, empty to leave:"
     assert listed.answer("nothing") is None
     assert listed.rows() == ["Pick", "Nothing fits."]
+
+
+def test_a_models_name_finds_the_model_before_the_tier_that_means_it_today() -> None:
+    choices = [Choice("tier:fast", "tier:fast → local:tiny"), Choice("local:tiny", "local:tiny")]
+    assert Matcher(choices).find("tiny") == [1, 0]
+    assert Matcher(choices).find("fast") == [0]

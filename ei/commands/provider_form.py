@@ -224,7 +224,8 @@ def _new_problem(session: Session, values: Mapping[str, str], taken: frozenset[s
         settings["providers"] = {**(section if isinstance(section, dict) else {}), name: row}
         session.services.chooser.provided_by(settings)
     except ConfigError as exc:
-        return ("base_url" if "base_url" in exc.sentence else "name"), exc.sentence.partition(": ")[2] or exc.sentence
+        why = exc.sentence.partition(": ")[2] or exc.sentence
+        return ("base_url", f"This address cannot be used: {why}") if "base_url" in exc.sentence else ("name", why)
     return placed(values)
 
 

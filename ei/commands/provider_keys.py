@@ -11,7 +11,7 @@ from ei.commands.base import Choice, Field, Invocation, Item, Line, Reply
 from ei.commands.parse import options
 from ei.commands.profile_changes import file_of, write
 from ei.commands.which import provider_named
-from ei.errors import ConfigError, UsageError
+from ei.errors import ConfigError, EiError, UsageError
 
 if TYPE_CHECKING:
     from ei.engine.session import Session
@@ -136,14 +136,22 @@ async def keep_key(session: Session, name: str, kind: str, key: str) -> str:
     """Keeps a key and has the settings of its provider refer to it; gives the reference. Raises UsageError,
     ConfigError.
 
-    One that was kept elsewhere before is taken away from there.
+    One that was kept elsewhere before is taken away from there; where that fails the new one is in use all the same.
     """
     keys = session.services.keys
     before = reference_of(session, name)
     reference = await asyncio.to_thread(keys.put, kind, name, key)
     await refer(session, name, reference)
     if before and before != reference and before.partition(":")[0] in PLACES:
-        await asyncio.to_thread(keys.remove, before)
+        try:
+            await asyncio.to_thread(keys.remove, before)
+        except EiError as exc:
+            if not await asyncio.to_thread(lambda: keys.describe(before).problem):
+                raise ConfigError(
+                    f"The key of {name} is in {where(session, reference)} now, "
+                    f"but the one in {where(session, before)} could not be deleted: {exc.sentence}",
+                    exc.hint,
+                ) from None
     return reference
 
 

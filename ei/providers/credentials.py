@@ -256,6 +256,11 @@ def withheld_sentence(endpoint: Endpoint, source: str) -> str:
     )
 
 
+def is_withheld(problem: str) -> bool:
+    """Whether the problem of a key is that a strange address must not get it."""
+    return problem.startswith("The address of ") and "is not sent to it" in problem
+
+
 def checked_key(variable: Variable) -> Key:
     value, source = clean(variable.value), named(variable)
     if not is_key_text(value):

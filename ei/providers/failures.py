@@ -25,7 +25,7 @@ from ei.errors import (
 )
 from ei.providers.addresses import is_loopback
 from ei.providers.base import Connection, Endpoint
-from ei.providers.credentials import key_variable, to_set, url_variable
+from ei.providers.credentials import is_withheld, key_variable, to_set, url_variable
 from ei.providers.quoting import clean, code_of, dumped, ended, error_fields, is_page, said
 from ei.providers.refusals import mentioned_parameter, not_supported, too_long, unknown_model
 
@@ -72,7 +72,11 @@ def missing_key(connection: Connection) -> MissingKeyError:
     name = connection.name
     sentence = f"{name} has no API key." if not connection.key_problem else f"{name} has no API key it can use."
     hint = f"Set {key_variable(connection.endpoint)}, or: {to_set(connection.endpoint)}"
-    return MissingKeyError(sentence, connection.key_problem or hint, provider=name)
+    if connection.key_problem:
+        # One that is withheld would be, wherever it is kept.
+        give = "" if is_withheld(connection.key_problem) else f" To give it another: {to_set(connection.endpoint)}"
+        hint = f"{connection.key_problem}{give}"
+    return MissingKeyError(sentence, hint, provider=name)
 
 
 def not_ready(connection: Connection) -> ProviderError | None:

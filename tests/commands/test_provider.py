@@ -12,7 +12,7 @@ import pytest
 from ei import jsonc
 from ei.commands.base import Choice, Form, Table
 from ei.commands.provider_keys import kept_in, placed
-from ei.errors import EiError, NeedsAnswerError, UsageError
+from ei.errors import ConfigError, EiError, NeedsAnswerError, UsageError
 from ei.models.values import Model, Prices
 from ei.usage.by_provider import month_ms
 from ei.usage.values import Call
@@ -285,6 +285,22 @@ async def test_a_key_that_is_an_argument_is_refused_and_not_repeated(tmp_path: P
         assert KEY not in everything(tmp_path)
 
 
+async def test_a_key_replaces_one_that_is_not_there_or_cannot_be_deleted(tmp_path: Path) -> None:
+    written(tmp_path, '{"providers": {"openai": {"key": "file:openai"}}}')
+    async with bench(tmp_path) as b:
+        b.ui.texts = [KEY]
+        assert "The key of openai is in" in text_of(await b.command("/provider key openai --to plain"))
+        assert settings(tmp_path)["providers"]["openai"]["key"] == "plain:openai"
+        b.services.keys.passphrase = lambda prompt: "long enough"
+        b.services.keys.put("file", "openai", KEY)
+    written(tmp_path, '{"providers": {"openai": {"key": "file:openai"}}}')
+    async with bench(tmp_path) as b:
+        b.ui.texts = [KEY]
+        told = await refused(b, "/provider key openai --to plain", ConfigError)
+        assert "could not be deleted: The file of keys needs its passphrase. Set EI_PASSPHRASE" in told
+        assert settings(tmp_path)["providers"]["openai"]["key"] == "plain:openai"
+
+
 def test_the_plain_file_is_never_where_a_key_goes_unless_it_is_chosen_by_name() -> None:
     def at(now: str = "", **why: str) -> str:
         found = kept_in([Choice(each, each, dimmed=why.get(each, "")) for each in ("keyring", "file", "plain")], now)
@@ -383,7 +399,10 @@ async def test_in_a_shell_a_server_is_added_by_its_address(tmp_path: Path) -> No
         ("/provider add test", "A provider cannot be called test"),
         ("/provider add tier", "this name already means something else"),
         ("/provider add 7up", "a provider cannot have this name"),
-        ("/provider add w --url https://u:p@example.org", "it must not hold a user name or password"),
+        (
+            "/provider add w --url https://u:p@example.org",
+            "This address cannot be used: it must not hold a user name or password",
+        ),
         ("/provider add w --url https://example.org --wire soap", "It speaks openai or anthropic."),
     ],
 )

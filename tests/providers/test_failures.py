@@ -29,6 +29,7 @@ from ei.errors import (
     UnreachableError,
 )
 from ei.providers.base import Connection, Endpoint
+from ei.providers.credentials import withheld_sentence
 from ei.providers.endpoints import GOOGLE, LOCAL, OLLAMA, OPENAI
 from ei.providers.failures import Answer, Call, cause, from_answer, from_exception, missing_key, no_such_model
 from ei.providers.openai_chat import OpenAIChat
@@ -60,7 +61,10 @@ def test_no_key() -> None:
 def test_a_key_that_was_named_but_is_not_there_says_why() -> None:
     problem = "providers.openai.key names X, which is not set."
     error = missing_key(Connection(OPENAI, OPENAI.base_url, key_problem=problem))
-    assert str(error) == f"openai has no API key it can use. {problem}"
+    assert str(error) == f"openai has no API key it can use. {problem} To give it another: /provider openai"
+    withheld = withheld_sentence(OPENAI, "OPENAI_API_KEY")
+    error = missing_key(Connection(OPENAI, OPENAI.base_url, key_problem=withheld))
+    assert str(error) == f"openai has no API key it can use. {withheld}"
 
 
 def test_refused_key() -> None:

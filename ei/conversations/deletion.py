@@ -145,7 +145,8 @@ class Deletion(StoreBase):
                 "UPDATE calls SET persona = NULL, conversation = NULL, message = NULL WHERE conversation = ?", (id,)
             )
             connection.execute(
-                "UPDATE reservation SET persona = NULL, conversation = NULL, message = NULL WHERE conversation = ?", (id,)
+                "UPDATE reservation SET persona = NULL, conversation = NULL, message = NULL WHERE conversation = ?",
+                (id,),
             )
             connection.execute("DELETE FROM budget WHERE scope = 'conversation' AND name = ?", (id,))
             connection.execute("UPDATE conversation SET forked_from = '' WHERE forked_from = ?", (id,))

@@ -15,7 +15,7 @@ from ei.commands.shell import as_typed, json_text
 from ei.config import ConfigFile
 from ei.engine.services import Services
 from ei.engine.session import Session
-from ei.errors import EiError
+from ei.errors import EiError, ExitCode
 from ei.terminal.passphrase import by_ui
 from ei.terminal.plain import PlainUi
 from ei.terminal.theme import PLAIN, Theme, depth_of, theme
@@ -48,7 +48,7 @@ def run_command(use: Use) -> int:
         from ei.terminal.main import chat
 
         return chat(use.persona, None, None, False)
-    return 0
+    return ExitCode.PROVIDER if reply.failed else ExitCode.OK
 
 
 async def _run(use: Use) -> Reply:

@@ -51,10 +51,14 @@ Item = Line | Table | Document
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a command answers. data: the same as JSON-ready value, for `--json` and the API."""
+    """What a command answers. data: the same as JSON-ready value, for `--json` and the API.
+
+    failed: what was tried does not work, which the exit code of a shell's command tells (as a provider's error).
+    """
 
     items: tuple[Item, ...] = ()
     data: object = None
+    failed: bool = False
 
     @staticmethod
     def line(text: str, style: Style = "plain", data: object = None) -> Reply:

@@ -56,7 +56,7 @@ async def _one(call: Invocation, name: str) -> Reply:
     rows = tuple((NAMES[step.name], _mark(step), _time(step), clip(step.told, 200)) for step in looked.steps)
     items: list[Item] = [Table(("step", "", "time", "what came"), rows), verdict(looked)]
     items += [Line(unsaid, "dim")] if unsaid else []
-    return Reply(tuple(items), as_data(looked))
+    return Reply(tuple(items), as_data(looked), failed=not looked.works)
 
 
 async def _all(call: Invocation) -> Reply:
@@ -88,7 +88,10 @@ async def _all(call: Invocation) -> Reply:
     items: list[Item] = [Line(f"{'✓' if each.works else '✗'} {sentence(each)}", style_of(each)) for each in looked]
     items += [Line(f"Not tested: {', '.join(left)}", "dim")] if left else []
     items += [Line(unsaid, "dim")] if unsaid else []
-    return Reply(tuple(items), [as_data(each) for each in looked])
+    # A server that is not started here is nothing that broke.
+    absent = {f.name for f in found if f.state == "not reachable"}
+    failed = any(not each.works and each.provider not in absent for each in looked)
+    return Reply(tuple(items), [as_data(each) for each in looked], failed=failed)
 
 
 def verdict(looked: Looked) -> Line:

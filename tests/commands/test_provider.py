@@ -353,6 +353,17 @@ def test_in_a_shell_the_key_comes_through_a_pipe(tmp_path: Path) -> None:
     assert rows["openai"]["key"]["reference"] == "plain:openai"
 
 
+def test_a_shell_is_told_by_a_code_that_a_provider_does_not_work(tmp_path: Path) -> None:
+    with WireServer(key=KEY) as server:
+        ei = Ei(tmp_path, EI_OPENAI_BASE_URL=server.url, EI_LLM_BASE_URL="http://127.0.0.1:9/v1")
+        without = ei("provider", "test", "openai")
+        assert (without.code, "openai does not work: it has no API key." in without.out) == (1, True)
+        bad, good = ({"EI_OPENAI_API_KEY": key} for key in ("sk-bad-0123456789", KEY))
+        refused = ei("provider", "test", "openai", "--json", env=bad)
+        assert (refused.code, refused.json["works"]) == (1, False)
+        assert [ei("provider", "test", which, env=good).code for which in ("openai", "--all")] == [0, 0]
+
+
 # Adding, removing, switching off.
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import ei
 from ei.errors import ConfigError, EiError, ExitCode, UsageError
@@ -137,14 +138,21 @@ def prepare_streams() -> None:
             reconfigure(errors=errors, encoding=None if stream.isatty() else pipe_encoding(os.environ))
 
 
+def _help(name: str) -> str:
+    """The help text: the whole one as it ships, since making it loads every command."""
+    if not name:
+        return Path(__file__).with_name("help.txt").read_text("utf-8").rstrip("\n")
+    from ei.commands.shell import help_text
+
+    return help_text(name)
+
+
 def _run(argv: list[str]) -> int:
     options = argv[: argv.index("--")] if "--" in argv else argv
     if any(word in HELP for word in options) or argv[:1] == ["help"]:
         line = parse([word for word in argv if word not in HELP])
         wanted = "".join(line.words[:1]) if line.name == "help" else line.name
-        from ei.commands.shell import help_text
-
-        print(help_text(wanted))
+        print(_help(wanted))
         return ExitCode.OK
     if any(word in VERSION for word in options) and not parse([w for w in argv if w not in VERSION]).name:
         print(f"ei {ei.__version__}")

@@ -12,6 +12,7 @@ import pytest
 
 import ei as package
 from ei.cli import CommandLine, parse
+from ei.commands.shell import help_text
 from ei.errors import ExitCode, UsageError
 from tests.run_ei import Ei
 
@@ -283,3 +284,9 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_traceback_in_the_log(ei: Ei) 
     assert ran.err.splitlines()[0] == "ei: Something went wrong in ei itself (LookupError)."
     assert str(ei.data / "ei.log") in ran.err
     assert "zebra" in (ei.data / "ei.log").read_text("utf-8")
+
+
+def test_the_help_that_ships_is_what_the_commands_say() -> None:
+    """Made anew by: python -c "from ei.commands.shell import help_text; print(help_text())" > ei/help.txt"""
+    shipped = Path(package.__file__).with_name("help.txt")
+    assert shipped.read_text("utf-8") == f"{help_text()}\n"

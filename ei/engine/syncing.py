@@ -106,13 +106,16 @@ async def sync(
 
 
 async def sync_if_old(services: Services) -> tuple[News, ...]:
-    """Asks the providers whose list is older than a day, if settings allow it; says nothing of what fails."""
+    """Asks the providers whose list is older than a day, if settings allow it; says nothing of what fails.
+
+    One whose key is behind a passphrase waits until that was told: nobody is asked for it unbidden.
+    """
     try:
         if not services.config.last_good().get("models.sync"):
             return ()
         synced = await on_database(services.database, services.registry.synced)
         now_ms = int(services.now() * 1000)
-        due = [name for name in ready(services) if now_ms - synced.get(name, 0) > DAY_MS]
+        due = [name for name in ready(services) if now_ms - synced.get(name, 0) > DAY_MS and not _asks(services, name)]
         return (await sync(services, due)).news if due else ()
     except EiError as exc:
         services.log(f"models not synced: {exc}")
@@ -125,6 +128,12 @@ async def keep_synced(services: Services, tell: Callable[[News], None], every: f
         for news in await sync_if_old(services):
             tell(news)
         await asyncio.sleep(every)
+
+
+def _asks(services: Services, name: str) -> bool:
+    """Whether using this provider would ask the person for a passphrase."""
+    key = services.chooser.connection(name).key
+    return key is not None and services.keys.asks(key.reference)
 
 
 async def _ask(services: Services, name: str, seconds: float) -> tuple[Asked, tuple[ListedModel, ...]]:

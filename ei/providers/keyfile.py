@@ -79,6 +79,15 @@ class EncryptedFile:
             return exc.sentence
         return "" if name in known[1] else f"{self.path} has no key named {name}."
 
+    @property
+    def locked(self) -> bool:
+        """Whether the passphrase has to be told before a key of it can be had."""
+        opened = self._opened
+        try:
+            return self.stamp() is not None and (opened is None or dict(opened.kdf) != dict(self._read().kdf))
+        except ConfigError:
+            return False
+
     def get(self, name: str) -> str:
         """The key of that name. Raises ConfigError, and what asking for the passphrase raises."""
         with self._lock:

@@ -97,6 +97,10 @@ class Keys:
         stamp = {"file": self._encrypted.stamp, "plain": self._plain.stamp}.get(kind, lambda: None)()
         return StoredKey(reference, (self._changes.get(reference, 0), stamp), self.reveal)
 
+    def asks(self, reference: str) -> bool:
+        """Whether opening this key would ask the person for the passphrase now."""
+        return reference.startswith("file:") and self._set_passphrase() is None and self._encrypted.locked
+
     def reveal(self, reference: str) -> str:
         """The key itself. Raises ConfigError with one sentence that never repeats it, NeedsAnswerError where a
         passphrase is needed and nobody can be asked, CancelledError where the person did not want to tell it."""
@@ -177,11 +181,14 @@ class Keys:
             self._changes[reference] = self._changes.get(reference, 0) + 1
         return reference
 
+    def _set_passphrase(self) -> Variable | None:
+        """The variable with the passphrase; never out of a folder that somebody else wrote."""
+        variable = self._lookup(PASSPHRASE)
+        return None if variable is None or variable.folder else variable
+
     def _ask(self, new: bool) -> str:
         """The passphrase; new: a file is made with it, so it is asked twice."""
-        # Not out of a folder that somebody else wrote.
-        variable = self._lookup(PASSPHRASE)
-        if variable is not None and not variable.folder:
+        if (variable := self._set_passphrase()) is not None:
             self.redactor.learn(variable.value)
             return variable.value
         if self.passphrase is None:

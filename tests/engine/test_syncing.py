@@ -296,6 +296,29 @@ async def test_it_is_silent_offline_and_where_settings_forbid_it(tmp_path: Path)
             assert server.requests == []
 
 
+async def test_nobody_is_asked_for_a_passphrase_unbidden(tmp_path: Path) -> None:
+    prompts: list[str] = []
+
+    def passphrase(prompt: str) -> str:
+        prompts.append(prompt)
+        return "correct horse battery"
+
+    with WireServer(key="key-of-groq-0123456789") as groq:
+        groq.models("llama-3.1-8b-instant")
+        async with bench(tmp_path, EI_GROQ_BASE_URL=groq.url) as b:
+            b.services.keys.passphrase = passphrase
+            b.ui.texts = ["key-of-groq-0123456789"]
+            await b.command("/provider key groq --to file")
+        prompts.clear()
+        async with bench(tmp_path, EI_GROQ_BASE_URL=groq.url) as b:
+            b.services.keys.passphrase = passphrase
+            await sync_if_old(b.services)
+            assert (prompts, groq.requests) == ([], [])
+            await asyncio.to_thread(b.services.keys.reveal, "file:groq")
+            await sync_if_old(b.services)
+            assert (len(prompts), "groq:llama-3.1-8b-instant" in ids(b)) == (1, True)
+
+
 async def test_a_decision_made_while_lists_come_is_not_lost(tmp_path: Path) -> None:
     with WireServer() as server:
         server.models("a-9b")

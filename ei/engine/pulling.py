@@ -267,7 +267,8 @@ def plainly(error: EiError, pull: Pull) -> EiError:
     """Why a pull failed, with the names that may be meant, or how far it had come."""
     percent = pull.progress.percent
     if isinstance(error, UnknownModelError):
-        near = nearest(pull.shown, [name for family in families() for name in (family.name, *family.names)])
+        known = (name for family in families() for name in (family.name, *family.names))
+        near = nearest(pull.shown, [name for name in known if name != pull.shown])
         hint = f"Did you mean {' or '.join(near)}?" if near else error.hint
         return UnknownModelError(error.sentence, hint, provider=OLLAMA, model=pull.shown, near=tuple(near))
     if isinstance(error, CutOffError) and percent is not None:

@@ -186,6 +186,8 @@ async def test_what_goes_wrong_is_one_sentence_and_what_came_is_kept(tmp_path: P
         unknown = await watched.installed("gema3:4b")
         assert isinstance(unknown.error, UnknownModelError)
         assert str(unknown.error).startswith('Ollama\'s library has no model "gema3:4b". Did you mean gemma3:4b')
+        unlisted = await watched.installed("gemma3:4b")
+        assert not str(unlisted.error).partition("Did you mean ")[2].startswith("gemma3:4b ")
         server.publish("gemma3:4b", 10 * MEGABYTE)
         full = "write /root/.ollama/models/blobs/sha256-1-partial: no space left on device"
         server.pulling.failures["gemma3:4b"] = PullFailure(full, 5 * MEGABYTE)

@@ -304,10 +304,17 @@ class Session:
         return await on_database(self.services.database, work, *args, **kwargs)
 
     async def context_limit(self) -> int | None:
-        """The context in tokens of the model that answered last in front, None where nobody said."""
-        if self.context_tokens is None or self.conversation is None or not self.conversation.last_model:
+        """The context in tokens of the model that answered last in front, None where nobody said.
+
+        Raises NotFoundError where the conversation was deleted elsewhere, StorageError.
+        """
+        if self.context_tokens is None or self.conversation is None:
             return None
-        provider, _, model = self.conversation.last_model.partition(":")
+        # Read anew: a reply that has just ended wrote there which model it was.
+        answered = (await self.db(self.store.get, self.conversation.id)).last_model
+        if not answered:
+            return None
+        provider, _, model = answered.partition(":")
         last = ModelId(provider, model)
         loaded = await loaded_context(self.services, last)
         if loaded is not None:

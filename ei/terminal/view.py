@@ -204,7 +204,8 @@ class View:
             if session.conversation is not None and not session.incognito:
                 here = await session.on_main(calls.spent, conversation=session.conversation.id)
             self._spent = (here or Spent(), today)
-            self._limit = await session.context_limit()
+            with contextlib.suppress(EiError):
+                self._limit = await session.context_limit()
             await self._look_at_model()
 
     # Inside -----------------------------------------------------------------------------------------------------

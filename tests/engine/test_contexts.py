@@ -8,6 +8,7 @@ from ei.engine.contexts import loaded_context, longest_context
 from ei.models.reference import ModelId
 from tests.bench_session import NOBODY, bench
 from tests.ollama import OllamaServer
+from tests.wire import WireServer
 
 QWEN = ModelId("ollama", "qwen3:8b")
 SEVENS = " ".join(["sevens"] * 4000)
@@ -50,3 +51,15 @@ async def test_a_long_conversation_is_cut_to_what_the_model_may_be_loaded_with(t
             assert await b.session.context_limit() == 16_384
     assert [request.body["options"]["num_ctx"] for request in server.chats] == [16_384] * 3
     assert [str(request.messages).count(SEVENS) for request in server.chats] == [1, 1, 1]
+
+
+async def test_the_limit_is_that_of_the_model_that_has_just_answered(tmp_path: Path) -> None:
+    with OllamaServer() as server, WireServer() as other:
+        server.install(QWEN.model, context=16_384)
+        async with bench(tmp_path, EI_OLLAMA_BASE_URL=server.url, EI_LLM_BASE_URL=other.url) as b:
+            await b.command(f"/model --here {QWEN}")
+            await b.say("hello")
+            assert await b.session.context_limit() is not None
+            await b.command("/retry --with local:tiny")
+            await b.ended()
+            assert await b.session.context_limit() is None

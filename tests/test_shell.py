@@ -232,6 +232,7 @@ def test_prompt_shows_what_would_be_sent(ei: Ei, server: WireServer) -> None:
 def test_a_shell_reads_of_commands_as_a_shell_has_them() -> None:
     said = as_typed("Try /model SPEC, /persona, /retry or /home/me/model; see /model.")
     assert said == "Try ei model SPEC, ei persona, /retry or /home/me/model; see ei model."
+    assert as_typed("Try again in a while: /retry") == "Try again in a while."
 
 
 def test_data_is_safe_on_any_terminal_and_reads_back_the_same() -> None:

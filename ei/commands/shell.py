@@ -74,6 +74,8 @@ def shell_command(name: str) -> Command:
 def as_typed(text: str) -> str:
     """A text that speaks of commands as the chat has them (/model SPEC), for somebody at a shell (ei model SPEC)."""
     names = "|".join(name for command in all_commands() if command.shell for name in (command.name, *command.aliases))
+    # What was asked in a shell is asked again there by its own command.
+    text = re.sub(r": /retry(?!\S)", ".", text)
     return re.sub(rf"(?<![\w/.~-])/(?=(?:{names})(?![\w/]|\.\w))", "ei ", text)
 
 

@@ -30,8 +30,8 @@ def parse_line(line: str, commands: Sequence[Command], is_persona: Mapping[str, 
     White space at the beginning of a text stays: it may be the indentation of something pasted.
 
     is_persona: names and aliases in lower case, with the persona's name; `@name` asks that one when it is there
-    or is the only one that begins so, and is plain text otherwise. Raises UsageError for an unknown command, with
-    the nearest ones.
+    or is the only one that begins so, and is plain text otherwise. Raises UsageError for an unknown command, and for
+    a name that is nearly a persona's, with the nearest ones.
     """
     text = line.strip()
     if text.startswith("//"):
@@ -39,7 +39,7 @@ def parse_line(line: str, commands: Sequence[Command], is_persona: Mapping[str, 
     if text.startswith("/") and (match := re.match(r"/([A-Za-z?][\w-]*|\?)(?:\s+|$)", text)):
         return Use(find_command(match[1], commands), text[match.end() :].strip())
     if text.startswith("@") and (match := re.match(r"@([\w-]+)[,:]?\s+(?=\S)", text)):
-        name = _guest(match[1].lower(), is_persona or {})
+        name = _guest(match[1].lower(), is_persona or {}, meant=line.startswith("@"))
         if name:
             return Say(text[match.end() :], name)
     return Say(_as_written(line))
@@ -144,10 +144,19 @@ def _as_written(line: str) -> str:
     return line.strip("\r\n").rstrip()
 
 
-def _guest(name: str, personas: Mapping[str, str]) -> str:
+def _guest(name: str, personas: Mapping[str, str], *, meant: bool) -> str:
     if name in personas:
         return personas[name]
     starts = {target for known, target in personas.items() if known.startswith(name)}
     if len(starts) > 1:
         raise UsageError(f"@{name} could be {' or '.join(sorted(starts))}.", "Type more of the name.")
-    return starts.pop() if starts else ""
+    if starts:
+        return starts.pop()
+    import difflib
+
+    # What was meant for one must not reach another; any other word with an @ is just text.
+    near = difflib.get_close_matches(name, personas, n=1, cutoff=0.75)
+    if near and meant:
+        hint = f"Did you mean @{near[0]}? To send the line as it is, begin it with a space."
+        raise UsageError(f"There is no persona {name}.", hint)
+    return ""

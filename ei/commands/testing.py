@@ -26,6 +26,7 @@ async def run_test(call: Invocation, words: Sequence[str]) -> Reply:
     given = options(words, (), (), f"For example: {call.typed('models test ollama:qwen3:8b')}")
     resolution = await _resolved(call, given.rest)
     model = str(resolution.model)
+    services.gate.check(resolution.model.provider, resolution.model.model)  # before anything is asked
     expected = await asyncio.to_thread(estimate, services, resolution.model)
     if not expected.free and not call.yes:
         cost = "its price is unknown" if expected.cost is None else f"about {money(expected.cost)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ei.commands.words import money, tokens
 from ei.terminal.width import cell_width, clip
@@ -34,10 +34,23 @@ class Status:
 
 
 def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
-    """(style, text) fragments at most `width` cells wide; parts are dropped from the right where they do not fit."""
+    """(style, text) fragments at most `width` cells wide; parts are dropped from the right where they do not fit.
+
+    Why a model answers gives way to what it costs.
+    """
+    shown, out = _fitted(_parts(status), width)
+    if status.why and shown < len(_parts(status)):
+        more, leaner = _fitted(_parts(replace(status, why="")), width)
+        if more > shown:
+            return leaner
+    return out
+
+
+def _fitted(parts: Sequence[tuple[str, ...]], width: int) -> tuple[int, list[tuple[str, str]]]:
+    """How many of the parts are shown, and the fragments."""
     out: list[tuple[str, str]] = []
-    room = width - 1
-    for style, *forms in _parts(status):
+    room, shown = width - 1, 0
+    for style, *forms in parts:
         gap = 3 if out else 0
         fitting = next((form for form in forms if cell_width(form) + gap <= room), "")
         if not fitting and forms[-1] and (not out or room - gap >= SHORTEST):
@@ -50,7 +63,8 @@ def toolbar(status: Status, width: int) -> list[tuple[str, str]]:
         room -= cell_width(fitting) + gap
         if fitting not in forms:
             break
-    return [("class:toolbar", " "), *out]
+        shown += 1
+    return shown, [("class:toolbar", " "), *out]
 
 
 def _parts(status: Status) -> Sequence[tuple[str, ...]]:

@@ -90,3 +90,14 @@ def test_options_are_taken_apart_and_an_unknown_one_is_refused() -> None:
     assert caught.value.hint == "Did you mean --here?"
     with pytest.raises(UsageError, match="--with needs a value"):
         options(("--with",), (), ("--with",))
+
+
+def test_a_name_that_is_nearly_a_personas_is_asked_about_and_sent_as_it_is_after_a_space() -> None:
+    people = {"lena": "lena", "mike": "mike"}
+    with pytest.raises(UsageError) as caught:
+        parse_line("@lenna are you there?", (), people)
+    assert str(caught.value) == (
+        "There is no persona lenna. Did you mean @lena? To send the line as it is, begin it with a space."
+    )
+    assert parse_line(" @lenna are you there?", (), people) == Say(" @lenna are you there?")
+    assert parse_line("@home all is well", (), people) == Say("@home all is well")

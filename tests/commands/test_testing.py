@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ei.commands.base import Table
-from ei.errors import EiError, NeedsAnswerError, UnreachableError, UsageError
+from ei.errors import EiError, NeedsAnswerError, PrivateError, UnreachableError, UsageError
 from ei.models.values import Model
 from ei.storage.database import Database
 from ei.usage.store import CallStore
@@ -134,3 +134,11 @@ if sys.platform != "win32":  # a process cannot be sent Ctrl-C there
         finally:
             database.close()
         assert [(call.outcome, call.triggered_by) for call in calls] == [("cancelled", "test"), ("complete", "test")]
+
+
+async def test_what_must_stay_here_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    async with bench(tmp_path, EI_OPENAI_API_KEY="k") as b:
+        await b.command("/private on")
+        with pytest.raises(PrivateError, match="openai is not on this machine"):
+            await b.command("/models test openai:gpt-5.1")
+        assert b.ui.asked == []

@@ -29,15 +29,15 @@ def text(status: Status, width: int) -> str:
     ("width", "expected"),
     [
         (100, " lena · google:gemini-2.5-pro (persona) · mike ●2 · ei … · 1.1k/1M · $0.01 today $0.41"),
-        (70, " lena · google:gemini-2.5-pro (persona) · mike ●2 · ei … · 1.1k/1M"),
-        (50, " lena · google:gemini-2.5-pro (persona) · mike ●2"),
+        (70, " lena · google:gemini-2.5-pro · mike ●2 · ei … · 1.1k/1M · today $0.41"),
+        (50, " lena · google:gemini-2.5-pro · mike ●2 · ei …"),
         (34, " lena · google:gemini-2.5-pro"),
         (24, " lena · google:gemini-2…"),
         (12, " lena"),
         (4, " le…"),
     ],
 )
-def test_parts_are_dropped_from_the_right_and_the_model_gets_shorter(width: int, expected: str) -> None:
+def test_why_is_dropped_first_then_parts_from_the_right_and_the_model_gets_shorter(width: int, expected: str) -> None:
     assert text(FULL, width) == expected
     assert cell_width(expected) <= width
 

@@ -225,7 +225,9 @@ def _missing(reference: TierReference, looked: Sequence[tuple[Model, str]], mark
     if not looked:
         if not market.models:
             return f"{asked}: no list of models was fetched yet.", "Fetch the lists: /models sync"
-        return f"{asked}: none of the {len(market.models):,} models known is in that tier.", (
+        count = len(market.models)
+        none = "the one model known is not" if count == 1 else f"none of the {count:,} models known is"
+        return f"{asked}: {none} in that tier.", (
             f"Put one there: /models tier MODEL {reference.tier}, or fetch the lists again: /models sync"
         )
     if market.own is not None and any(why == NOT_HERE for _, why in looked):

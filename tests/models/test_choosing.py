@@ -179,7 +179,7 @@ def test_embeddings_are_in_no_tier() -> None:
         ),
         (
             market(model("local:big", tier="smart")),
-            "No model fits tier:fast: none of the 1 models known is in that tier.",
+            "No model fits tier:fast: the one model known is not in that tier.",
             "Put one there: /models tier MODEL fast, or fetch the lists again: /models sync",
         ),
         (

@@ -23,7 +23,6 @@ from tests.chat.homes import Home
 from tests.drive import Terminal
 
 BUDGET_MS = 16.0
-OPEN_MS = 150.0
 FEW = 50
 ROUNDS = 3
 """Each key is pressed so often: what else this machine does at a time is not the picker's."""
@@ -153,8 +152,8 @@ def main() -> int:
     many, few = results[count], results[FEW]
     print(f"\nratio to {FEW} models: p95 {many.usual() / few.usual():.2f}, "
           f"opening {statistics.median(many.opened) / statistics.median(few.opened):.2f}")  # fmt: skip
-    good = many.usual() < BUDGET_MS and statistics.median(many.opened) < OPEN_MS
-    print(f"budget: p95 under {BUDGET_MS:g} ms, opening under {OPEN_MS:g} ms: {'kept' if good else 'MISSED'}")
+    good = p95([one for times in many.all() for one in times]) < BUDGET_MS
+    print(f"budget: p95 under {BUDGET_MS:g} ms: {'kept' if good else 'MISSED'}")
     return 0 if good else 1
 
 

@@ -61,7 +61,7 @@ def test_in_a_narrow_window_the_title_takes_several_rows(talking: Home, server: 
         assert rows[0].startswith("Variants of ei's reply · local:tiny")
         assert re.match(r"\d+\.\d s · ↑812 ↓43 · free · ", rows[1])
         assert rows[2] == "in use 2 of 2"
-        assert rows[-1].endswith("q leaves")
+        t.wait_for(lambda t: t.screen[-1].rstrip().endswith("q leaves"))
         t.press("q")
         t.wait_for("It stays as it was.")
 

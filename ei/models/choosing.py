@@ -238,8 +238,8 @@ def _missing(reference: TierReference, looked: Sequence[tuple[Model, str]], mark
     if unpaid:
         names = dict.fromkeys(model.provider for model in unpaid)
         few = ", ".join(list(names)[:3])
-        count = f"{len(unpaid)} that would do cost{'s' if len(unpaid) == 1 else ''} money or may"
-        return f"{asked}: the {count} ({few}).", f"Allow a provider or a model: /models pay {next(iter(names))}"
+        words = f"{len(unpaid)} that would do cost{'s' if len(unpaid) == 1 else ''} money or may"
+        return f"{asked}: the {words} ({few}).", f"Allow a provider or a model: /models pay {next(iter(names))}"
     reasons: dict[str, int] = {}
     for _, why in looked:
         reasons[why] = reasons.get(why, 0) + 1
